@@ -1,0 +1,28 @@
+"""Plug-and-play samplers: a generator, a prior and a condition make p(h | y); a sampler walks it.
+
+>>> import ppgn
+>>> digits = ppgn.load("mnist")
+>>> sevens = digits.given(ppgn.conditions.class_label(digits.classifier, 7))
+>>> samples = ppgn.sample(sevens, n=4, steps=5, seed=0, progress=False)
+>>> samples.images.shape
+torch.Size([4, 1, 28, 28])
+"""
+
+from ppgn import conditions, pretrained, priors, random, samplers
+from ppgn.pipeline import Pipeline
+from ppgn.pretrained import load
+from ppgn.sampling import ChainError, Samples, sample
+
+__all__ = [
+    "ChainError",
+    "Pipeline",
+    "Samples",
+    "conditions",
+    "load",
+    "pretrained",
+    "priors",
+    "random",
+    "sample",
+    "samplers",
+]
+__version__ = "0.1.0"

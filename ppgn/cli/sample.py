@@ -1,0 +1,104 @@
+"""`ppgn sample`: from a bundled model to a folder of results."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import torch
+import typer
+
+from ppgn import files, pretrained
+from ppgn.cli.options import device_of
+from ppgn.conditions import class_label
+from ppgn.pipeline import Pipeline
+from ppgn.sampling import ChainError, Samples, sample
+
+
+def sample_command(
+    out: Annotated[Path, typer.Option(help="new folder for grid.png, chain.gif, samples.safetensors and run.json")],
+    model: Annotated[str, typer.Option(help="a bundled model; `ppgn models` lists them")] = "mnist",
+    variant: Annotated[str | None, typer.Option(help="one of the model's; default: its own")] = None,
+    label: Annotated[list[str] | None, typer.Option(help="a class, may be repeated; all: every class")] = None,
+    n: Annotated[int, typer.Option(help="chains for each label")] = 16,
+    steps: Annotated[int, typer.Option(help="steps; with --resume, so many more")] = 200,
+    seed: Annotated[int, typer.Option(help="chain i depends on (seed, i) alone")] = 0,
+    mode: Annotated[str | None, typer.Option(help="paper (its Eq. 11) or released (the authors' code)")] = None,
+    eps_prior: Annotated[float | None, typer.Option(help="weight of the prior's score")] = None,
+    eps_condition: Annotated[float | None, typer.Option(help="weight of the condition's gradient")] = None,
+    eps_noise: Annotated[float | None, typer.Option(help="standard deviation of the noise")] = None,
+    step_size: Annotated[float | None, typer.Option(help="released mode: mean move of a coordinate")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="evaluate so many chains at a time")] = None,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, ...; default: a GPU if there is one")] = None,
+    resume: Annotated[
+        Path | None, typer.Option(help="go on with the run saved in this folder; only --steps applies")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="replace a folder that has files in it")] = False,
+    progress: Annotated[bool, typer.Option(help="a bar, on a terminal")] = True,
+) -> None:
+    """Sample images of a class from a bundled model and save them with their record."""
+    files.check_new_folder(out, overwrite)
+    given = {
+        "mode": mode,
+        "eps_prior": eps_prior,
+        "eps_condition": eps_condition,
+        "eps_noise": eps_noise,
+        "step_size": step_size,
+    }
+    try:
+        if resume is not None:
+            samples = _resumed(Samples.load(resume), steps, device, progress)
+        else:
+            settings = {name: value for name, value in given.items() if value is not None}
+            pipeline, labels = _pipeline(model, variant, label or ["all"], n, device, settings, batch_size)
+            samples = sample(pipeline, len(labels), steps, seed, progress=progress)
+    except ChainError as error:
+        error.samples.save(out, overwrite)
+        raise
+    samples.save(out, overwrite)
+    ended = f"stopped after {samples.steps} steps; " if samples.record["interrupted"] else ""
+    typer.echo(f"{ended}{len(samples.images)} images in {out / 'grid.png'}, their walk in {out / 'chain.gif'}")
+
+
+def _pipeline(
+    model: str, variant: str | None, label: list[str], n: int, device: str | None, settings: dict[str, Any],
+    batch_size: int | None = None,
+) -> tuple[Pipeline, torch.Tensor]:  # fmt: skip
+    if n < 1:
+        raise ValueError(f"n must be at least 1, got {n}")
+    pipeline = pretrained.load(model, variant, device=device_of(device), settings=settings, batch_size=batch_size)
+    classes = _classes(label, pretrained.describe(model)["classes"])
+    labels = torch.tensor(classes).repeat_interleave(n)
+    assert pipeline.classifier is not None
+    return pipeline.given(class_label(pipeline.classifier, labels)), labels
+
+
+def _classes(label: list[str], classes: int) -> list[int]:
+    if label == ["all"]:
+        return list(range(classes))
+    for text in label:
+        if not (text.isdigit() and int(text) < classes):
+            raise ValueError(
+                f"label must be all or one of 0..{classes - 1}, the model has {classes} classes, got {text!r}"
+            )
+    return [int(text) for text in label]
+
+
+def _resumed(samples: Samples, steps: int, device: str | None, progress: bool) -> Samples:
+    record = samples.record
+    origin = record["origin"]
+    if "model" not in origin or samples.labels is None:
+        raise ValueError(
+            "only a run of a bundled model under a class label can be resumed from here; use Samples.resume"
+        )
+    settings = {name: value for name, value in record["sampler"].items() if name != "name"}
+    pipeline = pretrained.load(
+        origin["model"],
+        origin["variant"],
+        device=device_of(device),
+        settings=settings,
+        batch_size=record["batch_size"],
+    )
+    assert pipeline.classifier is not None
+    condition = class_label(pipeline.classifier, samples.labels)
+    return samples.resume(pipeline.given(condition), steps, progress=progress)

@@ -1,0 +1,103 @@
+"""Conditions: log p(y | x) of what is asked, with y bound inside."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor, nn
+
+from ppgn.checks import require_eval
+
+Objective = Literal["log_prob", "released", "logit"]
+
+
+def class_label(
+    classifier: nn.Module, label: int | Sequence[int] | Tensor, *, objective: Objective = "log_prob"
+) -> ClassLabel:
+    """The image shows class `label`: log softmax(classifier(x))[label], in nats.
+
+    classifier   x (B, C, H, W) in [0, 1] -> logits (B, classes), in eval mode
+    label        one class for all chains, or one per row
+    objective    "log_prob"   the true gradient of the log-softmax (the paper's equation)
+                 "released"   the same value, but only the label's own entry of the gradient is sent back,
+                              (1 - p_label) d logit_label/dx, as the authors' sampling_class.py does
+                 "logit"      the raw unit, as DGN-AM climbs (Nguyen et al. 2016); an activation, not nats
+
+    Raises ValueError for a classifier in train mode, a negative or non-integer label or an unknown objective; a label
+    outside the classes is named, with their number, when the condition first meets images.
+
+    >>> import ppgn, torch
+    >>> digits = ppgn.load("mnist")
+    >>> class_label(digits.classifier, [3, 7]).log_prob(torch.zeros(2, 1, 28, 28)).shape
+    torch.Size([2])
+    """
+    require_eval(classifier, "classifier")
+    if objective not in get_args(Objective):
+        raise ValueError(f"objective must be one of {get_args(Objective)}, got {objective!r}")
+    labels = torch.as_tensor(label)
+    if labels.dtype.is_floating_point or labels.dtype == torch.bool or labels.ndim > 1 or labels.numel() == 0:
+        raise ValueError(f"label must be one whole number or one per row, got {label!r}")
+    if int(labels.min()) < 0:
+        raise ValueError(f"label must not be negative, got {int(labels.min())}")
+    weights = next(classifier.parameters(), labels)
+    return ClassLabel(classifier, labels.to(weights.device), int(labels.max()), objective)
+
+
+def unconditional() -> Unconditional:
+    """Every image will do: log p = 0, so that the walk follows the prior alone."""
+    return Unconditional()
+
+
+@dataclass(frozen=True)
+class ClassLabel:
+    """See `class_label`."""
+
+    classifier: nn.Module
+    label: Tensor  # () or (B,), where the classifier's weights are
+    largest: int  # of the labels: known on the host, so that checking its range never waits for a device
+    objective: Objective = "log_prob"
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) -> (B,)."""
+        logits: Tensor = self.classifier(x)
+        chosen = logits.gather(1, self._column(logits)).squeeze(1)
+        if self.objective == "logit":
+            return chosen
+        log_prob = chosen - logits.logsumexp(1)
+        if self.objective == "released":
+            log_prob, p = log_prob.detach(), log_prob.detach().exp()
+            return log_prob + (1 - p) * (chosen - chosen.detach())
+        return log_prob
+
+    def rows(self, index: Tensor) -> ClassLabel:
+        """The same question for those chains."""
+        return self if self.label.ndim == 0 else replace(self, label=self.label[index.to(self.label.device)])
+
+    def _column(self, logits: Tensor) -> Tensor:
+        """(B, 1) indices of each row's label."""
+        if logits.ndim != 2:
+            raise ValueError(f"classifier must give logits (B, classes), got shape {tuple(logits.shape)}")
+        b, classes = logits.shape
+        if self.label.ndim == 1 and len(self.label) != b:
+            raise ValueError(f"label must be one number or one per row: {b} rows, got {len(self.label)} labels")
+        if self.largest >= classes:
+            raise ValueError(
+                f"label must lie in 0..{classes - 1}, the classifier has {classes} classes, got {self.largest}"
+            )
+        return self.label.to(logits.device).expand(b).unsqueeze(1)
+
+
+@dataclass(frozen=True)
+class Unconditional:
+    """See `unconditional`."""
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        """(B, ...) -> zeros (B,) that keep x's graph."""
+        return 0.0 * x.flatten(1).sum(1)
+
+    def rows(self, index: Tensor) -> Unconditional:
+        """Itself."""
+        return self

@@ -1,0 +1,148 @@
+"""Image sets: an .npz file, or any of torchvision's by name, held as uint8 in memory.
+
+Training order is a function of (seed, step), so a run resumed at any step sees the batches it would have seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import NamedTuple
+from zipfile import BadZipFile
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """Images (N, C, H, W) uint8 and labels (N,) int64."""
+
+    images: Tensor
+    labels: Tensor
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """(C, H, W)."""
+        _, c, h, w = self.images.shape
+        return c, h, w
+
+    def to(self, device: torch.device | str) -> ImageSet:
+        """The same images on a device; uint8 keeps whole small sets there."""
+        return replace(self, images=self.images.to(device), labels=self.labels.to(device))
+
+    def part(self, text: str) -> ImageSet:
+        """Return the images start:stop, as `0:30000`. Raises ValueError for another form or an empty part."""
+        start, colon, stop = text.partition(":")
+        if not colon or not all(s == "" or s.isdigit() for s in (start, stop)):
+            raise ValueError(f"a part must be written start:stop, as 0:30000, got {text!r}")
+        rows = slice(int(start or 0), int(stop) if stop else None)
+        if len(self.images[rows]) == 0:
+            raise ValueError(f"part {text} must hold images, but the set has {len(self)}")
+        return ImageSet(self.images[rows], self.labels[rows])
+
+    def per_class(self, n: int) -> ImageSet:
+        """Return the first n images of every class, class by class. Raises ValueError if a class has fewer."""
+        rows = []
+        for label in self.labels.unique():
+            found = (self.labels == label).nonzero().flatten()[:n]
+            if len(found) < n:
+                raise ValueError(f"{n} images of every class are needed, class {int(label)} has {len(found)}")
+            rows.append(found)
+        index = torch.cat(rows)
+        return ImageSet(self.images[index], self.labels[index])
+
+
+class Batch(NamedTuple):
+    """Images (B, C, H, W) in [0, 1] and labels (B,)."""
+
+    images: Tensor
+    labels: Tensor
+
+
+def load(source: str, split: str = "train") -> ImageSet:
+    """Read `split` ("train" or "test") of an image set.
+
+    source: a path to an .npz with x_train, y_train, x_test, y_test (uint8, N x H x W or N x H x W x 3), or
+    `torchvision:NAME`, as `torchvision:MNIST`, which downloads to `~/.cache/ppgn/data`.
+    Raises FileNotFoundError, or ValueError naming the array that is missing or of another type.
+    """
+    if split not in ("train", "test"):
+        raise ValueError(f"split must be train or test, got {split!r}")
+    if source.startswith("torchvision:"):
+        return _torchvision(source.removeprefix("torchvision:"), split)
+    path = Path(source)
+    if not path.is_file():
+        raise FileNotFoundError(f"image sets are .npz files or torchvision:NAME, but there is no file {source}")
+    return _npz(path, split)
+
+
+def to_float(images: Tensor) -> Tensor:
+    """uint8 -> float32 in [0, 1]."""
+    return images.float() / 255
+
+
+def index_batches(n: int, batch_size: int, seed: int, start: int = 0) -> Iterator[Tensor]:
+    """Endless shuffled indices (batch_size,) from step `start` on; every epoch sees each index at most once.
+
+    Raises ValueError if the batch is larger than the set.
+    """
+    if not 1 <= batch_size <= n:
+        raise ValueError(f"batch_size must lie in [1, {n}] for a set of {n}, got {batch_size}")
+    per_epoch = n // batch_size
+    step = start
+    while True:
+        epoch = step // per_epoch
+        order = torch.from_numpy(np.random.default_rng([seed, epoch]).permutation(n))
+        for i in range(step % per_epoch, per_epoch):
+            yield order[i * batch_size : (i + 1) * batch_size]
+        step = (epoch + 1) * per_epoch
+
+
+def batches(images: ImageSet, batch_size: int, seed: int, start: int = 0) -> Iterator[Batch]:
+    """Endless batches from step `start` on, on the device of the set."""
+    for index in index_batches(len(images), batch_size, seed, start):
+        rows = index.to(images.images.device)
+        yield Batch(to_float(images.images[rows]), images.labels[rows])
+
+
+def _npz(path: Path, split: str) -> ImageSet:
+    arrays = []
+    try:
+        with np.load(path) as file:
+            for name in (f"x_{split}", f"y_{split}"):
+                if name not in file:
+                    raise ValueError(f"{path} must hold the array {name}, it has {sorted(file)}")
+                arrays.append(file[name])
+    except (OSError, EOFError, ValueError, BadZipFile) as error:
+        raise ValueError(f"{path} must be an .npz image set: {error}") from None
+    images, labels = arrays
+    return _image_set(images, labels, origin=str(path))
+
+
+def _torchvision(name: str, split: str) -> ImageSet:
+    import torchvision
+
+    known = getattr(torchvision.datasets, name, None)
+    if known is None:
+        raise ValueError(f"torchvision:NAME must name a data set of torchvision.datasets, got {name!r}")
+    root = Path.home() / ".cache" / "ppgn" / "data"
+    found = known(root, train=split == "train", download=True)
+    return _image_set(np.asarray(found.data), np.asarray(found.targets), origin=f"torchvision:{name}")
+
+
+def _image_set(images: np.ndarray, labels: np.ndarray, origin: str) -> ImageSet:
+    grey, colour = images.ndim == 3, images.ndim == 4 and images.shape[-1] == 3
+    if images.dtype != np.uint8 or not (grey or colour):
+        raise ValueError(
+            f"{origin}: images must be uint8, N x H x W or N x H x W x 3, got {images.dtype} {images.shape}"
+        )
+    if labels.shape != images.shape[:1]:
+        raise ValueError(f"{origin}: one label an image is needed, got {labels.shape} for {images.shape[0]} images")
+    stacked = images[:, None] if grey else images.transpose(0, 3, 1, 2)
+    return ImageSet(torch.from_numpy(np.ascontiguousarray(stacked)), torch.from_numpy(labels.astype(np.int64)))

@@ -1,0 +1,145 @@
+"""Files that are whole or absent: atomic writes, checked hashes, safetensors with a JSON header.
+
+Everything is first written beside its place under a temporary name and then renamed, so a reader never meets half a
+file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save as to_bytes
+from torch import Tensor
+
+
+class DamagedFileError(ValueError):
+    """A file that is truncated, altered or not what its name says."""
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write atomically: the old file stays whole until the new one is."""
+    with atomic(path) as temporary, open(temporary, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+@contextmanager
+def atomic(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; rename it over `path` if the body ends well, else remove it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        os.chmod(temporary, 0o644)  # mkstemp makes files private; results are ordinary files
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def new_folder(path: Path, overwrite: bool = False) -> Iterator[Path]:
+    """Yield a temporary folder beside `path` that becomes `path` if the body ends well.
+
+    Raises as `check_new_folder` does.
+    """
+    check_new_folder(path, overwrite)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    try:
+        yield temporary
+        os.chmod(temporary, 0o755)
+        if path.exists():
+            shutil.rmtree(path)
+        os.rename(temporary, path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def check_new_folder(path: Path, overwrite: bool = False) -> None:
+    """Make sure now, before any work, that results can be written to the folder `path` later.
+
+    Raises FileExistsError if it is there (and not empty) and may not be overwritten, NotADirectoryError or
+    PermissionError if it cannot be made.
+    """
+    if path.is_file():
+        raise NotADirectoryError(f"the output must be a folder, but {path} is a file")
+    if path.is_dir() and any(path.iterdir()) and not overwrite:
+        raise FileExistsError(
+            f"the output folder must be new or empty: {path} has files in it; choose another or overwrite"
+        )
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        raise type(error)(f"the output folder must be writable: {path} cannot be made ({error.strerror})") from None
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write readable JSON, atomically."""
+    write_bytes(path, (json.dumps(content, indent=2, default=str) + "\n").encode())
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON object; DamagedFileError names the file if it is none."""
+    try:
+        content = json.loads(path.read_text())
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise DamagedFileError(f"{path} must be JSON: {error}") from None
+    if not isinstance(content, dict):
+        raise DamagedFileError(f"{path} must hold a JSON object, got {type(content).__name__}")
+    return content
+
+
+def sha256(path: Path) -> str:
+    """The file's sha256, hexadecimal."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> None:
+    """Write a safetensors file with `header` (anything JSON takes) in its metadata, atomically."""
+    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    write_bytes(path, to_bytes(plain, {"ppgn": json.dumps(header, sort_keys=True)}))
+
+
+def read_tensors(path: Path, checksum: str | None = None) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Read (tensors, header); the header is {} in files of other makers.
+
+    Raises FileNotFoundError, or DamagedFileError if the sha256 is not `checksum` or the file does not parse.
+    """
+    if checksum is not None and (found := sha256(path)) != checksum:
+        raise DamagedFileError(
+            f"{path} must have sha256 {checksum}, got {found}: it was altered or cut; fetch it again"
+        )
+    try:
+        with safe_open(path, "pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
+    except SafetensorError as error:
+        raise DamagedFileError(f"{path} must be a whole safetensors file: {error}") from None
+    try:
+        return tensors, json.loads(metadata.get("ppgn", "{}"))
+    except json.JSONDecodeError as error:
+        raise DamagedFileError(f"{path} must have a JSON header: {error}") from None
+
+
+def fingerprint(module: torch.nn.Module) -> str:
+    """The sha256 of a network's names, types, shapes and numbers: the same for the same weights in any file."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(module.state_dict().items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        digest.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,65 @@
+"""Networks only. Each says in `config` how to build it again, so that a weights file needs nothing beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from torch import nn
+
+from ppgn import files
+from ppgn.models.classifier import ConvClassifier, Encoder, ResidualClassifier
+from ppgn.models.dae import CodeDenoiser
+from ppgn.models.discriminator import ConditionalDiscriminator
+from ppgn.models.upconv import UpconvGenerator
+
+__all__ = [
+    "CodeDenoiser", "ConditionalDiscriminator", "ConvClassifier", "Encoder", "ResidualClassifier", "UpconvGenerator",
+    "build", "load", "save",
+]  # fmt: skip
+
+M = TypeVar("M", bound=nn.Module)
+
+ARCHITECTURES: dict[str, type[nn.Module]] = {
+    cls.__name__: cls
+    for cls in (CodeDenoiser, ConditionalDiscriminator, ConvClassifier, ResidualClassifier, UpconvGenerator)
+}
+
+
+def build(make: Callable[[], M], seed: int) -> M:
+    """Make a network with weights drawn from `seed`, leaving the global generator as it was.
+
+    >>> a, b = (build(lambda: UpconvGenerator(code=8), seed=1) for _ in range(2))
+    >>> bool((a.linear.weight == b.linear.weight).all())
+    True
+    """
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return make()
+
+
+def save(module: nn.Module, path: Path, header: Mapping[str, Any] | None = None) -> None:
+    """Write one of our networks as safetensors, its architecture and configuration in the header."""
+    described = {"architecture": type(module).__name__, "config": module.config}
+    files.write_tensors(path, module.state_dict(), {**described, **(header or {})})
+
+
+def load(path: Path, checksum: str | None = None) -> nn.Module:
+    """Read a network that `save` wrote: frozen and in eval mode.
+
+    Raises FileNotFoundError; DamagedFileError for a wrong sha256, an unknown architecture or other weights than it
+    needs.
+    """
+    tensors, header = files.read_tensors(path, checksum)
+    name = header.get("architecture")
+    if name not in ARCHITECTURES:
+        raise files.DamagedFileError(f"{path} must name an architecture of {sorted(ARCHITECTURES)}, got {name!r}")
+    with torch.random.fork_rng():
+        module = ARCHITECTURES[name](**header["config"])
+    try:
+        module.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise files.DamagedFileError(f"{path} must hold the weights of {name}: {error}") from None
+    return module.eval().requires_grad_(False)

@@ -1,0 +1,75 @@
+"""p(h | y) as a function: codes in, the terms a sampler needs out, by one call of the generator.
+
+d log p(h | y) / dh = d log p(h) / dh + d log p(y | G(h)) / dh        (Nguyen et al. 2017, Eq. 3 and 8)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ppgn.checks import require_eval
+from ppgn.types import Condition, Density, Generator, Prior, Sampler, Terms
+
+
+@dataclass(frozen=True, eq=False)
+class Pipeline:
+    """A generator, a prior and a condition, all left as they are: no flag, gradient or hook of theirs is changed.
+
+    classifier     the network that `ppgn.load` offers for conditions; not used by the pipeline itself
+    latent_shape   shape of one code; needed where codes have to be made
+    start          where `ppgn.sample` draws its first codes: standard normals if None
+    sampler        what `ppgn.sample` walks with if not told: builds a Sampler from this pipeline
+    batch_size     evaluate at most so many chains at a time (memory); None: all at once
+    origin         where the parts came from, for records, as {"model": "mnist", "variant": "joint"}
+
+    Raises ValueError if the generator is in train mode.
+    """
+
+    generator: Generator
+    prior: Prior
+    condition: Condition
+    classifier: nn.Module | None = None
+    latent_shape: tuple[int, ...] | None = None
+    start: Density | None = None
+    sampler: Callable[[Pipeline], Sampler[Any]] | None = None
+    batch_size: int | None = None
+    origin: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        require_eval(self.generator, "generator")
+        if self.batch_size is not None and self.batch_size < 1:
+            raise ValueError(f"batch_size must be at least 1, got {self.batch_size}")
+
+    def given(self, condition: Condition) -> Pipeline:
+        """The same generator and prior under another condition.
+
+        >>> import ppgn
+        >>> digits = ppgn.load("mnist")
+        >>> sevens = digits.given(ppgn.conditions.class_label(digits.classifier, 7))
+        """
+        return replace(self, condition=condition)
+
+    def __call__(self, h: Tensor) -> Terms:
+        """The terms at h (B, *latent), detached. h itself is never marked or changed."""
+        if self.batch_size is None or len(h) <= self.batch_size:
+            return self._evaluate(h, self.condition)
+        rows = torch.arange(len(h), device=h.device).split(self.batch_size)
+        parts = [self._evaluate(h[index], self.condition.rows(index)) for index in rows]
+        return Terms(*(torch.cat(column) for column in zip(*parts, strict=True)))
+
+    def _evaluate(self, h: Tensor, condition: Condition) -> Terms:
+        with torch.enable_grad():
+            leaf = h.detach().requires_grad_()
+            image = self.generator(leaf)
+            log_condition = condition.log_prob(image)
+            # the sum over chains is safe: row i of the image depends on row i of h alone
+            (gradient,) = torch.autograd.grad(log_condition.sum(), leaf)
+        image = image.detach()
+        with torch.no_grad():  # no gradient through R_h: paper Eq. 11 uses its output as it is
+            score = self.prior.score(h.detach(), image)
+        return Terms(image, score, gradient, log_condition.detach())

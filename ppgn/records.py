@@ -1,0 +1,55 @@
+"""What a run says about itself: its parts, their weights and settings, and the versions it ran with."""
+
+from __future__ import annotations
+
+import dataclasses
+import platform
+from collections.abc import Iterator, Mapping
+from importlib.metadata import version
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ppgn import files
+
+
+def versions() -> dict[str, str]:
+    """Of ppgn, Python and what the numbers depend on."""
+    return {
+        "python": platform.python_version(),
+        **{name: version(name) for name in ("ppgn", "torch", "numpy")},
+    }
+
+
+def describe(value: Any) -> Any:
+    """`value` as JSON: our frozen records by name and fields, networks by class, tensors by their numbers."""
+    if value is None or isinstance(value, str | bool | int | float):
+        return value
+    if isinstance(value, Tensor):
+        return value.tolist()
+    if isinstance(value, Mapping):
+        return {str(key): describe(v) for key, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [describe(v) for v in value]
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {
+            "is": type(value).__name__,
+            **{f.name: describe(getattr(value, f.name)) for f in dataclasses.fields(value)},
+        }
+    return {"is": type(value).__name__}
+
+
+def weights(part: Any, name: str = "") -> Iterator[tuple[str, str]]:
+    """(dotted name, sha256 of the weights) of every network inside a record of ours, as `prior.encoder`."""
+    if isinstance(part, nn.Module):
+        yield name, files.fingerprint(part)
+    elif dataclasses.is_dataclass(part) and not isinstance(part, type):
+        for field in dataclasses.fields(part):
+            yield from weights(getattr(part, field.name), f"{name}.{field.name}".lstrip("."))
+
+
+def of_device(part: Any) -> tuple[torch.device, torch.dtype]:
+    """Where a network's weights are and of which type: the CPU and float32 for what has none."""
+    found = next(part.parameters(), None) if isinstance(part, nn.Module) else None
+    return (torch.device("cpu"), torch.float32) if found is None else (found.device, found.dtype)

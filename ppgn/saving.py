@@ -1,0 +1,57 @@
+"""The folder of a sampling run: grid.png, chain.gif, samples.safetensors, run.json; written whole or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from ppgn import files, images
+
+TENSORS = ("images", "codes", "log_condition", "failed_at", "chain", "frames", "frame_steps", "frame_chains")
+FILE, RECORD = "samples.safetensors", "run.json"
+
+
+def write(
+    folder: Path,
+    tensors: Mapping[str, Tensor],
+    labels: Tensor | None,
+    record: Mapping[str, Any],
+    overwrite: bool,
+) -> None:
+    """Write a run: `tensors` holds those named in TENSORS and whatever else there is to keep.
+
+    Raises FileExistsError if the folder has files in it and may not be overwritten; nothing is changed then.
+    """
+    names = None if labels is None else labels.tolist()
+    with files.new_folder(folder, overwrite) as temporary:
+        kept = dict(tensors) if labels is None else {**tensors, "labels": labels}
+        files.write_tensors(temporary / FILE, kept, {"kind": "ppgn samples"})
+        files.write_json(temporary / RECORD, {**record, "sha256": {FILE: files.sha256(temporary / FILE)}})
+        images.grid(tensors["images"], names, _caption(record)).save(temporary / "grid.png")
+        if len(tensors["frames"]) > 1:
+            shown = None if names is None else [names[i] for i in tensors["frame_chains"].tolist()]
+            pictures = [
+                images.grid(frame, shown, f"step {int(step)}")
+                for frame, step in zip(tensors["frames"], tensors["frame_steps"], strict=True)
+            ]
+            images.save_gif(temporary / "chain.gif", pictures)
+
+
+def read(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Read (tensors, record). Raises FileNotFoundError, or DamagedFileError if a file was cut or altered."""
+    if not (folder / RECORD).is_file():
+        raise FileNotFoundError(f"a saved run has a {RECORD}, but there is none in {folder}")
+    record = files.read_json(folder / RECORD)
+    tensors, _ = files.read_tensors(folder / FILE, record.get("sha256", {}).get(FILE, "missing from run.json"))
+    missing = [name for name in TENSORS if name not in tensors]
+    if missing:
+        raise files.DamagedFileError(f"{folder / FILE} must hold {', '.join(missing)}")
+    return tensors, record
+
+
+def _caption(record: Mapping[str, Any]) -> str:
+    word = "exact" if record["exact"] else "not exact"
+    return f"{record['sampler']['name']} ({word}), {record['steps']} steps, seed {record['seed']}"

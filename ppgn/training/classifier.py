@@ -1,0 +1,55 @@
+"""Train a classifier: cross-entropy with Adam, small shifts of the image, an average of the weights."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ppgn.data import Batch
+from ppgn.training.loop import Metrics, Trainer, average_of
+from ppgn.types import Schedule
+
+
+def classifier_trainer(
+    network: nn.Module, *, learning_rate: Schedule = 1e-3, shift: int = 2, average: float = 0.995
+) -> Trainer[Batch]:
+    """Trainer for any network x (B, C, H, W) in [0, 1] -> logits (B, classes).
+
+    shift: images are moved by up to so many pixels each way, blank pixels coming in (0: off).
+    average: decay a step of the averaged weights, which are the result.
+    """
+    averaged = average_of(network, average)
+    optimizer = torch.optim.Adam(network.parameters())
+
+    def update(batch: Batch, rng: torch.Generator) -> Metrics:
+        network.train()
+        logits = network(shifted(batch.images, shift, rng))
+        loss = functional.cross_entropy(logits, batch.labels)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        averaged.update_parameters(network)
+        accuracy = (logits.detach().argmax(1) == batch.labels).float().mean()
+        return {"loss": loss.detach(), "accuracy": accuracy}
+
+    return Trainer(
+        modules={"network": network, "averaged": averaged},
+        optimizers={"network": optimizer},
+        update=update,
+        results={"model": averaged.module},
+        learning_rates={"network": learning_rate},
+    )
+
+
+def shifted(images: Tensor, most: int, rng: torch.Generator) -> Tensor:
+    """Each image moved by its own whole number of pixels in [-most, most], both ways, filled with zeros."""
+    if most == 0:
+        return images
+    b, _, height, width = images.shape
+    moves = torch.randint(0, 2 * most + 1, (2, b, 1), generator=rng, device=images.device)
+    rows = torch.arange(height, device=images.device) + moves[0]
+    columns = torch.arange(width, device=images.device) + moves[1]
+    padded = functional.pad(images, (most, most, most, most))
+    chain = torch.arange(b, device=images.device)[:, None, None]
+    return padded.movedim(1, -1)[chain, rows[:, :, None], columns[:, None, :]].movedim(-1, 1)

@@ -1,0 +1,57 @@
+"""Train a denoising autoencoder on codes, the prior of PPGN-h.
+
+The loss E |r(h + sigma e) - h|^2 makes (r(h) - h) / sigma^2 a score (Vincent 2011; Alain & Bengio 2014).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from ppgn.models import CodeDenoiser
+from ppgn.training.loop import Metrics, Trainer, average_of
+from ppgn.types import Schedule
+
+
+def dae_trainer(
+    network: CodeDenoiser,
+    *,
+    codes: Tensor,
+    sigma: float,
+    learning_rate: Schedule = 1e-3,
+    average: float = 0.999,
+) -> Trainer[Tensor]:
+    """Trainer on batches of clean codes (B, code).
+
+    codes: real ones (N, code), from which the network's mean and std are measured.
+    sigma: standard deviation of the noise, in units of h; the prior needs the same number.
+    Raises ValueError unless sigma > 0.
+    """
+    if not sigma > 0:
+        raise ValueError(f"sigma must be positive, got {sigma}")
+    network.mean.copy_(codes.mean(0))
+    network.std.copy_((codes.var(0) + sigma**2).sqrt())  # of the noisy input; never 0, though a unit may be dead
+    averaged = average_of(network, average)
+    optimizer = torch.optim.Adam(network.parameters())
+
+    def update(h: Tensor, rng: torch.Generator) -> Metrics:
+        network.train()
+        noise = torch.randn(h.shape, generator=rng, device=h.device, dtype=h.dtype)
+        loss = functional.mse_loss(network(h + sigma * noise), h)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        averaged.update_parameters(network)
+        return {
+            "loss": loss.detach(),
+            "relative": loss.detach() / sigma**2,
+        }  # relative: 1 is no better than the identity
+
+    return Trainer(
+        modules={"network": network, "averaged": averaged},
+        optimizers={"network": optimizer},
+        update=update,
+        results={"model": averaged.module},
+        learning_rates={"network": learning_rate},
+    )

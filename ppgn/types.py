@@ -1,0 +1,118 @@
+"""The contracts every part keeps, and nothing else.
+
+    h      (B, *latent)    a batch of codes, one chain per row, float
+    x      (B, C, H, W)    images, float in [0, 1], grey or RGB
+
+p(h | y) is proportional to p(h) p(y | G(h)): a generator, a prior and a condition (Nguyen et al., CVPR 2017, Sec. 2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar, runtime_checkable
+
+from torch import Tensor
+
+Schedule = float | Callable[[int], float]
+"""A number, or a function from the step (0, 1, ...) to the number used for that step."""
+
+
+class Rng(Protocol):
+    """Per-chain randomness as a function of (seed, chain, step, purpose); see `ppgn.random.streams`."""
+
+    def normal(self, like: Tensor, step: int, purpose: str = "move") -> Tensor:
+        """Standard normals shaped as `like` (B, ...), row i from chain i's own stream."""
+        ...
+
+
+class Generator(Protocol):
+    """h (B, *latent) -> x (B, C, H, W) in [0, 1], differentiable."""
+
+    def __call__(self, h: Tensor, /) -> Tensor:
+        """G(h)."""
+        ...
+
+
+class Prior(Protocol):
+    """What makes a code likely."""
+
+    def score(self, h: Tensor, x: Tensor) -> Tensor:
+        """d log p(h) / dh, shaped as h, in nats per unit of h. x = G(h) is handed in so that no prior calls G again."""
+        ...
+
+
+@runtime_checkable
+class Density(Prior, Protocol):
+    """A prior that knows its density, so that exact samplers may use it."""
+
+    def log_prob(self, h: Tensor) -> Tensor:
+        """(B, *latent) -> (B,) in nats, normalised."""
+        ...
+
+    def sample(self, n: int, rng: Rng) -> Tensor:
+        """n exact draws (n, *latent); row i depends on chain i of `rng` alone."""
+        ...
+
+
+class Condition(Protocol):
+    """How well an image fits what was asked; y is bound inside."""
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) -> (B,): log p(y | x) in nats, row i by row i's own y."""
+        ...
+
+    def rows(self, index: Tensor) -> Condition:
+        """Return the same condition for those rows only, so that micro-batches keep their own labels."""
+        ...
+
+
+class Terms(NamedTuple):
+    """Everything one evaluation at h yields; all detached."""
+
+    image: Tensor  # (B, C, H, W)   G(h)
+    prior: Tensor  # (B, *latent)   the prior's score at h
+    condition: Tensor  # (B, *latent)   d log p(y | G(h)) / dh
+    log_condition: Tensor  # (B,)           log p(y | G(h)), nats
+
+
+Target = Callable[[Tensor], Terms]
+"""What a sampler walks on: usually a `ppgn.Pipeline`."""
+
+S = TypeVar("S", bound="State")
+
+
+class State(Protocol):
+    """What every sampler's state carries (a NamedTuple of tensors, numbers and Terms, so that it can be saved)."""
+
+    @property
+    def h(self) -> Tensor:
+        """(B, *latent) current codes."""
+        ...
+
+    @property
+    def terms(self) -> Terms:
+        """The terms at h, so that `terms.image` is G(h) at every state."""
+        ...
+
+    @property
+    def step(self) -> int:
+        """The number of steps taken."""
+        ...
+
+    @property
+    def failed_at(self) -> Tensor:
+        """(B,) int64: the step at which a chain met NaN or inf and stopped at its last finite code; -1 while well."""
+        ...
+
+
+@dataclass(frozen=True)
+class Sampler(Generic[S]):
+    """A Markov kernel: `init` evaluates the target at a code, `step` moves once and changes nothing but its result."""
+
+    init: Callable[[Tensor], S]
+    step: Callable[[S, Rng], S]
+    exact: bool  # True only if the kernel leaves p(h) p(y | G(h)) invariant
+    target: Target | None = None  # what it walks on
+    name: str = ""
+    settings: Mapping[str, Any] = field(default_factory=dict)  # the builder's arguments, for records

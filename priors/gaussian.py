@@ -1,0 +1,58 @@
+"""Independent normals on codes: the prior that a GAN's or VAE's generator was trained with. A Density."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ppgn.types import Rng
+
+
+def gaussian(latent_shape: tuple[int, ...], mean: float | Tensor = 0.0, std: float | Tensor = 1.0) -> Gaussian:
+    """N(mean, std^2), independent per coordinate.
+
+    latent_shape   shape of one code; mean and std are numbers or tensors of it, in units of h
+    Raises ValueError for a std that is not positive or a shape that does not broadcast to latent_shape.
+
+    >>> prior = gaussian((2,), std=0.5)
+    >>> [round(p, 4) for p in prior.log_prob(torch.tensor([[0.0, 0.0], [0.5, 0.0]])).tolist()]
+    [-0.4516, -0.9516]
+    """
+    mean, std = torch.as_tensor(mean, dtype=torch.float32), torch.as_tensor(std, dtype=torch.float32)
+    if not bool((std > 0).all()):
+        raise ValueError(f"std must be positive everywhere, got a minimum of {std.min().item()}")
+    try:
+        mean, std = mean.expand(latent_shape), std.expand(latent_shape)
+    except RuntimeError:
+        raise ValueError(
+            f"mean and std must broadcast to latent_shape {latent_shape}, "
+            f"got {tuple(mean.shape)} and {tuple(std.shape)}"
+        ) from None
+    return Gaussian(tuple(latent_shape), mean, std)
+
+
+@dataclass(frozen=True)
+class Gaussian:
+    """See `gaussian`."""
+
+    latent_shape: tuple[int, ...]
+    mean: Tensor  # latent_shape
+    std: Tensor  # latent_shape
+
+    def score(self, h: Tensor, x: Tensor) -> Tensor:
+        """(mean - h) / std^2."""
+        return (self.mean.to(h) - h) / self.std.to(h) ** 2
+
+    def log_prob(self, h: Tensor) -> Tensor:
+        """(B, *latent) -> (B,) in nats."""
+        std = self.std.to(h)
+        squares = ((h - self.mean.to(h)) / std).flatten(1).square().sum(1)
+        return -0.5 * squares - std.log().sum() - 0.5 * std.numel() * math.log(2 * math.pi)
+
+    def sample(self, n: int, rng: Rng) -> Tensor:
+        """n draws (n, *latent) on the device of `mean`."""
+        noise = rng.normal(self.mean.new_empty((n, *self.latent_shape)), step=0, purpose="prior")
+        return self.mean + self.std * noise

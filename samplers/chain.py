@@ -1,0 +1,50 @@
+"""From a kernel to a walk: an endless iterator of states, which the caller slices."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from ppgn.types import Rng, S, Sampler, Terms
+
+
+def chain(sampler: Sampler[S], h0: Tensor, rng: Rng) -> Iterator[S]:
+    """States of the walk from h0 (B, *latent), the first being `sampler.init(h0)`; endless.
+
+    Burn-in, thinning and length are `itertools.islice(chain(...), burn, stop, every)`.
+    """
+    return walk(sampler, sampler.init(h0), rng)
+
+
+def walk(sampler: Sampler[S], state: S, rng: Rng) -> Iterator[S]:
+    """States from `state` on, itself first: how a saved walk continues."""
+    while True:
+        yield state
+        state = sampler.step(state, rng)
+
+
+def check_start(h: Tensor, terms: Terms) -> None:
+    """Once, at a sampler's init: refuse codes and terms that no step could use, naming what is needed and what came.
+
+    Raises TypeError for codes that are no floats, ValueError for a wrong shape or for NaN or inf, naming the chains.
+    """
+    if not h.is_floating_point():
+        raise TypeError(f"codes must be floating point, got {h.dtype}")
+    b = len(h)
+    if terms.log_condition.shape != (b,):
+        got = tuple(terms.log_condition.shape)
+        raise ValueError(f"Condition must return shape (B,) = ({b},), got {got}; select a class or sum")
+    if terms.image.ndim != 4 or len(terms.image) != b:
+        raise ValueError(f"Generator must return images (B, C, H, W) with B = {b}, got {tuple(terms.image.shape)}")
+    for name, value in (("Prior score", terms.prior), ("Condition gradient", terms.condition)):
+        if value.shape != h.shape:
+            raise ValueError(f"{name} must have the code's shape {tuple(h.shape)}, got {tuple(value.shape)}")
+    named = [("code", h), ("image", terms.image), ("prior score", terms.prior), ("condition gradient", terms.condition),
+             ("log condition", terms.log_condition)]  # fmt: skip
+    for name, value in named:
+        bad = (~torch.isfinite(value)).flatten(1 if value.ndim > 1 else 0)
+        chains = (bad.any(1) if bad.ndim > 1 else bad).nonzero().flatten().tolist()
+        if chains:
+            raise ValueError(f"{name} must be finite at the start (step 0), but is not in chains {chains}")

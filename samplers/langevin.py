@@ -1,0 +1,146 @@
+"""The walks of the papers: MALA-approx and activation maximisation. Neither is exact.
+
+MALA-approx drops the Metropolis step of MALA and decouples gradient from noise, so with free epsilons it is noisy
+gradient
+ascent and not a sampler of a stated density (Nguyen et al. 2017, Sec. 2.1; Roberts & Tweedie 1996 for MALA itself).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, NamedTuple
+
+import torch
+from ppgn.samplers.chain import check_start
+from ppgn.samplers.schedules import at
+from torch import Tensor
+
+from ppgn.types import Rng, Sampler, Schedule, Target, Terms
+
+Bounds = tuple[float | Tensor, float | Tensor]
+
+
+class LangevinState(NamedTuple):
+    """One moment of all chains; `terms` belong to `h`."""
+
+    h: Tensor  # (B, *latent)
+    terms: Terms
+    step: int
+    failed_at: Tensor  # (B,) int64: the step whose move was not finite, -1 while well
+
+
+def mala_approx(
+    pipeline: Target,
+    eps_prior: Schedule,
+    eps_condition: Schedule,
+    eps_noise: Schedule,
+    mode: Literal["paper", "released"] = "paper",
+    *,
+    step_size: Schedule = 1.0,
+    bounds: Bounds | None = None,
+) -> Sampler[LangevinState]:
+    """MALA-approx.
+
+    "paper", Eq. 5 and 11:    h <- h + e1 score + e2 d log p(y|G(h))/dh + e3 z,   z ~ N(0, I): e3 is a standard
+    deviation
+    "released", their code:   d = e1 score + e2 gradient + e3 z;  h <- clip(h + step_size d / mean|d|), mean per chain
+
+    eps_prior, eps_condition, eps_noise   numbers or schedules, in units of h^2 (per nat), h^2 and h
+    step_size   released only: the mean move of a coordinate, usually `linear(1.0, 1e-10, steps)`
+    bounds      (low, high), numbers or tensors shaped as one code, clipped after each move; released: (0, 30) if not
+    given
+
+    With the released mode only the ratios of the epsilons matter, and the noise is rescaled with the move. Raises
+    ValueError for another mode, or a step_size in paper mode.
+
+    >>> import ppgn
+    >>> sampler = mala_approx(ppgn.load("mnist"), eps_prior=1e-2, eps_condition=1.0, eps_noise=1e-3)
+    >>> sampler.exact
+    False
+    """
+    if mode not in ("paper", "released"):
+        raise ValueError(f"mode must be 'paper' or 'released', got {mode!r}")
+    if mode == "paper" and step_size != 1.0:
+        raise ValueError(f"step_size belongs to mode='released'; in paper mode scale the epsilons, got {step_size}")
+    settings = {"eps_prior": eps_prior, "eps_condition": eps_condition, "eps_noise": eps_noise, "mode": mode}
+    if mode == "released":
+        bounds = bounds or (0.0, 30.0)
+        settings["step_size"] = step_size
+
+    def move(state: LangevinState, rng: Rng) -> Tensor:
+        terms, k = state.terms, state.step
+        d = at(eps_prior, k) * terms.prior + at(eps_condition, k) * terms.condition
+        noise = at(eps_noise, k)
+        if noise:
+            d = d + noise * rng.normal(state.h, k)
+        return d if mode == "paper" else at(step_size, k) * over_mean(d)
+
+    return _sampler("mala_approx", pipeline, move, _clip(bounds), {**settings, "bounds": bounds})
+
+
+def activation_max(
+    pipeline: Target, step_size: Schedule = 8.0, decay: Schedule = 0.01, *, bounds: Bounds | None = None
+) -> Sampler[LangevinState]:
+    """Activation maximisation in a generator's code, DGN-AM (Nguyen et al., NIPS 2016) as the authors ran it.
+
+    h <- (1 - decay) clip(h + step_size g / mean|g|),   g the condition's gradient, mean per chain; no prior, no noise.
+
+    step_size   mean move of a coordinate; theirs fell linearly from 8 to 1e-10 in 200 steps: `linear(8.0, 1e-10, 200)`
+    decay       the share of h lost a step: weight decay, their 0.01
+    bounds      (low, high) as numbers or per unit; theirs 0 and the unit's mean + 3 standard deviations on real images
+
+    The condition may be a raw unit (`class_label(..., objective="logit")`, theirs) or a log-probability.
+    """
+
+    def move(state: LangevinState, rng: Rng) -> Tensor:
+        return at(step_size, state.step) * over_mean(state.terms.condition)
+
+    clip = _clip(bounds)
+
+    def constrain(h: Tensor, step: int) -> Tensor:
+        return (1 - at(decay, step)) * clip(h, step)
+
+    settings = {"step_size": step_size, "decay": decay, "bounds": bounds}
+    return _sampler("activation_max", pipeline, move, constrain, settings)
+
+
+def over_mean(d: Tensor) -> Tensor:
+    """d (B, *latent) over its own mean absolute value, chain by chain; a chain with nowhere to go stays."""
+    size = d.abs().flatten(1).mean(1).view(-1, *[1] * (d.ndim - 1))
+    return torch.where(size > 0, d / size, 0.0)
+
+
+def _sampler(
+    name: str,
+    target: Target,
+    move: Callable[[LangevinState, Rng], Tensor],
+    constrain: Callable[[Tensor, int], Tensor],
+    settings: Mapping[str, Any],
+) -> Sampler[LangevinState]:
+    """h <- constrain(h + move), the terms evaluated once at the new code."""
+
+    def init(h: Tensor) -> LangevinState:
+        terms = target(h)
+        check_start(h, terms)
+        return LangevinState(h, terms, 0, torch.full((len(h),), -1, device=h.device))
+
+    @torch.no_grad()
+    def step(state: LangevinState, rng: Rng) -> LangevinState:
+        moved = state.h + move(state, rng)
+        # a chain that meets NaN or inf stays at its last finite code; the others walk on, and no host sync is needed
+        well = torch.isfinite(moved).flatten(1).all(1) & (state.failed_at < 0)
+        rows = well.view(-1, *[1] * (moved.ndim - 1))
+        h = torch.where(rows, constrain(moved, state.step), state.h)
+        failed_at = torch.where(well | (state.failed_at >= 0), state.failed_at, state.step + 1)
+        return LangevinState(h, target(h), state.step + 1, failed_at)
+
+    return Sampler(init, step, exact=False, target=target, name=name, settings=settings)
+
+
+def _clip(bounds: Bounds | None) -> Callable[[Tensor, int], Tensor]:
+    if bounds is None:
+        return lambda h, step: h
+    low, high = (torch.as_tensor(b) for b in bounds)
+    if not bool((low < high).all()):
+        raise ValueError(f"bounds must be (low, high) with low < high, got {bounds}")
+    return lambda h, step: h.clamp(low.to(h), high.to(h))

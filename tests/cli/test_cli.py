@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+
+import ppgn
+from ppgn import cli, files, models
+
+
+def call(capsys, *arguments):
+    """Run the command line in this process: (exit status, standard output, standard error)."""
+    argv, sys.argv = sys.argv, ["ppgn", *map(str, arguments)]
+    try:
+        cli.main()
+        status = 0
+    except SystemExit as end:
+        status = end.code or 0
+    finally:
+        sys.argv = argv
+    captured = capsys.readouterr()
+    return status, captured.out, captured.err
+
+
+def sample(capsys, out, *arguments):
+    return call(capsys, "sample", "--out", out, "--device", "cpu", *arguments)
+
+
+def test_sample_writes_a_run(capsys, tmp_path):
+    status, out, _ = sample(capsys, tmp_path / "a", "--label", 7, "--label", 3, "--n", 2, "--steps", 3)
+    assert status == 0
+    assert "4 images in" in out
+    samples = ppgn.Samples.load(tmp_path / "a")
+    assert samples.labels.tolist() == [7, 7, 3, 3]
+    assert samples.steps == 3
+
+
+def test_all_labels_and_settings(capsys, tmp_path):
+    arguments = ["--n", 1, "--steps", 1, "--mode", "released", "--eps-prior", 0.5, "--seed", 4, "--batch-size", 3]
+    assert sample(capsys, tmp_path / "a", "--label", "all", *arguments)[0] == 0
+    record = json.loads((tmp_path / "a" / "run.json").read_text())
+    assert record["seed"] == 4
+    assert record["sampler"] == {
+        "name": "mala_approx", "mode": "released", "eps_prior": 0.5, "eps_condition": 1.0, "eps_noise": 1e-17,
+        "step_size": 1.0, "bounds": [0.0, 30.0],
+    }  # fmt: skip
+    assert ppgn.Samples.load(tmp_path / "a").labels.tolist() == list(range(10))
+
+
+def test_resume_goes_on_to_the_same_bits(capsys, tmp_path):
+    common = ["--label", 7, "--n", 2, "--eps-noise", 0.2, "--batch-size", 1]
+    sample(capsys, tmp_path / "whole", *common, "--steps", 7)
+    sample(capsys, tmp_path / "cut", *common, "--steps", 3)
+    assert sample(capsys, tmp_path / "more", "--resume", tmp_path / "cut", "--steps", 4)[0] == 0
+    whole, more = (ppgn.Samples.load(tmp_path / name) for name in ("whole", "more"))
+    assert torch.equal(whole.codes, more.codes)
+    assert torch.equal(whole.log_condition, more.log_condition)
+
+
+def test_models_and_cards(capsys):
+    status, out, _ = call(capsys, "models")
+    assert status == 0
+    assert "mnist:" in out
+    assert "(default)" in out
+    _, out, _ = call(capsys, "models", "mnist")
+    for card in ppgn.pretrained.cards("mnist"):
+        assert card.sha256 in out
+        assert card.command in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--model", "mnits"], "model must be one of mnist, got 'mnits'"),
+        (["--variant", "jiont"], "variant of mnist must be one of .*joint.* got 'jiont'"),
+        (["--label", 10], "label must be all or one of 0..9, the model has 10 classes, got '10'"),
+        (["--label", "seven"], "the model has 10 classes, got 'seven'"),
+        (["--n", 0], "n must be at least 1, got 0"),
+        (["--seed", -3], r"seed must lie in \[0, 2\*\*64\), got -3"),
+        (["--mode", "fast"], "mode must be 'paper' or 'released', got 'fast'"),
+        (["--device", "cuda:77"], "device must be one that torch has here, got 'cuda:77'"),
+        (["--resume", "nowhere"], "a saved run has a run.json, but there is none in nowhere"),
+    ],
+)
+def test_errors_are_one_line_and_nothing_is_written(capsys, tmp_path, arguments, message):
+    status, _, err = call(capsys, "sample", "--out", tmp_path / "out", *arguments)
+    assert status == 1
+    assert err.startswith("ppgn: ")
+    assert err.count("\n") == 1
+    pytest.importorskip("re").search(message, err) or pytest.fail(err)
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_existing_folder_is_refused_before_any_work(capsys, tmp_path, monkeypatch):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "precious").write_text("x")
+    monkeypatch.setattr("ppgn.cli.sample.sample", lambda *a, **k: pytest.fail("worked before it looked"))
+    status, _, err = sample(capsys, tmp_path / "out")
+    assert status == 1
+    assert "must be new or empty" in err
+    monkeypatch.undo()
+    assert sample(capsys, tmp_path / "out", "--overwrite", "--n", 1, "--steps", 1)[0] == 0
+
+
+def test_chains_that_fail_are_reported_and_the_rest_saved(capsys, tmp_path):
+    status, _, err = sample(capsys, tmp_path / "out", "--label", 1, "--n", 2, "--steps", 9, "--eps-noise", "1e30")
+    assert status == 1
+    assert "must stay finite" in err
+    assert torch.isfinite(ppgn.Samples.load(tmp_path / "out").codes).all()
+
+
+def test_train_every_family(capsys, tmp_path, small_digits):
+    common = ["--data", small_digits, "--device", "cpu", "--steps", 3, "--batch-size", 16]
+    assert call(capsys, "train", "classifier", *common, "--out", tmp_path / "c", "--part", "0:800")[0] == 0
+    assert call(capsys, "train", "classifier", *common, "--out", tmp_path / "r", "--arch", "residual")[0] == 0
+    encoder = tmp_path / "c" / "model.safetensors"
+    status, out, _ = call(capsys, "train", "joint", *common, "--encoder", encoder, "--out", tmp_path / "j", "--balance")
+    assert status == 0
+    assert "3 steps, the last with" in out
+    assert call(capsys, "train", "dae", *common, "--encoder", encoder, "--out", tmp_path / "d", "--sigma", 0.5)[0] == 0
+    kinds = {name: type(models.load(tmp_path / name / "model.safetensors")).__name__ for name in "crjd"}
+    assert kinds == {"c": "ConvClassifier", "r": "ResidualClassifier", "j": "UpconvGenerator", "d": "CodeDenoiser"}
+    header = files.read_tensors(tmp_path / "j" / "model.safetensors")[1]
+    assert header["trained"]["noise"] == 0.3
+
+
+def test_train_errors(capsys, tmp_path, small_digits):
+    common = ["--data", small_digits, "--out", tmp_path / "a", "--device", "cpu"]
+    status, _, err = call(capsys, "train", "classifier", *common, "--arch", "vgg")
+    assert (status, err) == (1, "ppgn: arch must be one of conv, residual, got 'vgg'\n")
+    assert "batch_size must lie in" in call(capsys, "train", "classifier", *common, "--batch-size", 5000)[2]
+    models.save(models.build(lambda: models.CodeDenoiser(4), 0), tmp_path / "e.safetensors")
+    err = call(capsys, "train", "dae", *common, "--encoder", tmp_path / "e.safetensors")[2]
+    assert "encoder must be a ConvClassifier" in err
+    assert "holds a CodeDenoiser" in err
+
+
+def test_help_names_the_commands():
+    text = subprocess.run([sys.executable, "-m", "ppgn", "--help"], capture_output=True, text=True, check=True).stdout
+    for command in ("sample", "train", "models"):
+        assert command in text
+
+
+def test_start_up_is_light():
+    """`--help` and a sampling run do not import what only a trainer needs."""
+    code = "import sys, ppgn.cli; print(sorted({'accelerate', 'tensorboard', 'torchvision', 'timm'} & set(sys.modules)))"
+    environment = {**os.environ, "PYTHONPATH": ""}
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment).stdout
+    assert out.strip() == "[]"

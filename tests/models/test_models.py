@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from ppgn import files, models
+
+SMALL = {
+    "CodeDenoiser": lambda: models.CodeDenoiser(8, (16, 4, 16)),
+    "ConditionalDiscriminator": lambda: models.ConditionalDiscriminator(8, (3, 8, 12), width=4),
+    "ConvClassifier": lambda: models.ConvClassifier((3, 8, 12), classes=4, width=4, code=8),
+    "ResidualClassifier": lambda: models.ResidualClassifier((3, 8, 12), classes=4, width=4),
+    "UpconvGenerator": lambda: models.UpconvGenerator(8, (3, 8, 12), (8, 4, 4)),
+}
+INPUTS = {
+    "CodeDenoiser": [(2, 8)],
+    "ConditionalDiscriminator": [(2, 3, 8, 12), (2, 8)],
+    "ConvClassifier": [(2, 3, 8, 12)],
+    "ResidualClassifier": [(2, 3, 8, 12)],
+    "UpconvGenerator": [(2, 8)],
+}
+
+
+def inputs(name):
+    rng = torch.Generator().manual_seed(0)
+    return [torch.rand(shape, generator=rng) for shape in INPUTS[name]]
+
+
+@pytest.mark.parametrize("name", sorted(models.ARCHITECTURES))
+@pytest.mark.usefixtures("global_randomness_untouched")
+def test_every_network_saves_and_loads(name, tmp_path):
+    network = models.build(SMALL[name], seed=1).eval()
+    models.save(network, tmp_path / "a.safetensors", {"note": "kept"})
+    again = models.load(tmp_path / "a.safetensors")
+    assert torch.equal(again(*inputs(name)), network(*inputs(name)))
+    assert not again.training
+    assert not any(p.requires_grad for p in again.parameters())
+    assert files.read_tensors(tmp_path / "a.safetensors")[1]["note"] == "kept"
+
+
+@pytest.mark.parametrize("name", sorted(models.ARCHITECTURES))
+def test_rows_do_not_mix(name):
+    """In eval mode row i of the output depends on row i of the input alone: chains must not see each other."""
+    network = models.build(SMALL[name], seed=1).eval()
+    whole = network(*inputs(name))
+    alone = network(*(x[1:] for x in inputs(name)))
+    assert torch.allclose(whole[1:], alone, atol=1e-6)
+
+
+def test_seeds_decide_the_weights():
+    a, b, c = (models.build(SMALL["UpconvGenerator"], seed) for seed in (1, 1, 2))
+    assert files.fingerprint(a) == files.fingerprint(b) != files.fingerprint(c)
+
+
+def test_the_code_is_not_negative_and_the_image_in_range():
+    x = torch.rand(2, 3, 8, 12, generator=torch.Generator().manual_seed(0))
+    h = models.build(SMALL["ConvClassifier"], 0).features(x)
+    assert h.shape == (2, 8)
+    assert h.min() == 0
+    image = models.build(SMALL["UpconvGenerator"], 0)(100 * h)
+    assert image.shape == x.shape
+    assert image.min() >= 0
+    assert image.max() <= 1
+
+
+def test_encoder_is_the_classifiers_code():
+    network = models.build(SMALL["ConvClassifier"], 0).eval()
+    x = inputs("ConvClassifier")[0]
+    assert torch.equal(models.Encoder(network)(x), network.h1_to_h(network.x_to_h1(x)))
+
+
+def test_bad_input(tmp_path):
+    with pytest.raises(ValueError, match="multiples of 4 for 3 widths, got 10x8"):
+        models.UpconvGenerator(8, (1, 10, 8))
+    files.write_tensors(tmp_path / "a.safetensors", {}, {"architecture": "VGG"})
+    with pytest.raises(files.DamagedFileError, match="must name an architecture of .*UpconvGenerator.*got 'VGG'"):
+        models.load(tmp_path / "a.safetensors")
+    header = {"architecture": "CodeDenoiser", "config": {"code": 4, "widths": [3]}}
+    files.write_tensors(tmp_path / "b.safetensors", {"mean": torch.zeros(4)}, header)
+    with pytest.raises(files.DamagedFileError, match=r"must hold the weights of CodeDenoiser(.|\n)*Missing key"):
+        models.load(tmp_path / "b.safetensors")
+    with pytest.raises(FileNotFoundError):
+        models.load(tmp_path / "none.safetensors")

@@ -1,0 +1,222 @@
+from __future__ import annotations
+
+import json
+import signal
+import threading
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from targets import linear
+
+import ppgn
+from ppgn import files, samplers
+from ppgn.types import Terms
+
+pytestmark = pytest.mark.usefixtures("global_randomness_untouched")
+
+
+def run(pipeline, n=4, steps=6, seed=1, **options):
+    return ppgn.sample(pipeline, n, steps, seed, progress=False, **options)
+
+
+def test_the_record_of_a_run(sevens):
+    samples = run(sevens)
+    assert samples.images.shape == (4, 1, 28, 28)
+    assert torch.equal(samples.images, sevens.generator(samples.codes))
+    assert samples.log_condition.shape == (7, 4)
+    assert torch.allclose(samples.log_condition[-1], sevens.condition.log_prob(samples.images))
+    assert samples.labels.tolist() == [7] * 4
+    assert not samples.exact
+    assert samples.record["seed"] == 1
+    assert samples.record["weights"]["generator"] == files.fingerprint(sevens.generator)
+    assert {"generator", "prior.encoder", "condition.classifier"} <= set(samples.record["weights"])
+    assert {"ppgn", "torch", "python"} <= set(samples.record["versions"])
+
+
+def test_the_same_seed_gives_the_same_bits_and_another_others(sevens):
+    assert torch.equal(run(sevens).images, run(sevens).images)
+    assert not torch.equal(run(sevens).images, run(sevens, seed=2).images)
+
+
+def test_a_chain_is_the_same_alone_and_in_a_batch():
+    """The noise bit for bit; the chain to rounding. Float64 and a linear target leave nothing but rounding."""
+    problem = linear()
+    batch = run(problem.pipeline(2), n=16, steps=60)
+    alone = run(problem.pipeline(2), n=1, steps=60)
+    assert torch.allclose(batch.codes[0], alone.codes[0], rtol=1e-9)
+
+
+def test_a_walk_does_not_depend_on_micro_batches():
+    pipeline = linear().pipeline([0, 1, 2, 3, 4])
+    whole = run(pipeline, n=5, steps=40)
+    parts = run(replace(pipeline, batch_size=2), n=5, steps=40)
+    assert torch.allclose(whole.codes, parts.codes, rtol=1e-9)
+
+
+def test_saved_and_loaded(sevens, tmp_path):
+    samples = run(sevens, thin=2)
+    samples.save(tmp_path / "out")
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [
+        "chain.gif", "grid.png", "run.json", "samples.safetensors",
+    ]  # fmt: skip
+    again = ppgn.Samples.load(tmp_path / "out")
+    for name in ("images", "codes", "log_condition", "failed_at", "chain", "frames", "frame_steps", "labels"):
+        assert torch.equal(getattr(again, name), getattr(samples, name)), name
+    assert samples.chain.shape == (3, 4, 128)
+    assert torch.equal(samples.chain[-1], samples.codes)
+    record = json.loads((tmp_path / "out" / "run.json").read_text())
+    assert record["sampler"]["name"] == "mala_approx"
+    assert record["origin"] == {"model": "mnist", "variant": "joint"}
+    assert record["steps"] == 6
+    assert np.asarray(Image.open(tmp_path / "out" / "grid.png")).std() > 0
+    with Image.open(tmp_path / "out" / "chain.gif") as walk:
+        assert walk.n_frames == 7
+
+
+@pytest.mark.parametrize("cut", [0, 1, 13, 40])
+def test_resumed_is_the_same_bits_as_never_stopped(sevens, tmp_path, cut):
+    whole = run(sevens, steps=41, thin=4)
+    run(sevens, steps=cut, thin=4).save(tmp_path / "out")
+    again = ppgn.Samples.load(tmp_path / "out").resume(sevens, 41 - cut, progress=False)
+    assert torch.equal(again.codes, whole.codes)
+    assert torch.equal(again.images, whole.images)
+    assert torch.equal(again.log_condition, whole.log_condition)
+    assert torch.equal(again.chain, whole.chain)
+    assert again.steps == 41
+    again.save(tmp_path / "again")
+
+
+def test_resume_refuses_another_run(sevens, digits):
+    samples = run(sevens, steps=1)
+    eights = digits.given(ppgn.conditions.class_label(digits.classifier, 8))
+    with pytest.raises(ValueError, match="begun with, but condition: saved .*7.* now .*8"):
+        samples.resume(eights, 1)
+    with pytest.raises(ValueError, match=r"sampler: saved .* now .*'eps_prior': 0\.5"):
+        samples.resume(sevens, 1, sampler=lambda p: samplers.mala_approx(p, 0.5, 1.0, 0.0))
+    other = ppgn.load("mnist", variant="noiseless")
+    with pytest.raises(ValueError, match="weights: saved"):
+        samples.resume(other.given(sevens.condition), 1)
+
+
+def test_frames_can_be_left_out(sevens, tmp_path):
+    samples = run(sevens, frames=0)
+    assert len(samples.frames) == 0
+    samples.save(tmp_path / "out")
+    assert not (tmp_path / "out" / "chain.gif").exists()
+
+
+def test_frames_are_bounded(sevens):
+    assert 1 < len(run(sevens, n=2, steps=30, frames=5).frames) <= 7
+
+
+def test_start_may_be_given(sevens):
+    h0 = torch.full((4, 128), 0.5)
+    samples = run(sevens, start=h0, steps=0)
+    assert torch.equal(samples.codes, h0)
+
+
+def test_without_a_start_codes_are_standard_normal():
+    codes = run(replace(linear().pipeline(0)), n=2000, steps=0, frames=0).codes
+    assert codes.shape == (2000, 3)
+    assert abs(codes.mean().item()) < 4 / 6000**0.5
+    assert abs(codes.var().item() - 1) < 4 * (2 / 6000) ** 0.5
+
+
+def test_ctrl_c_keeps_what_there_is(sevens):
+    """A real SIGINT, somewhere in the walk; what comes back is a run of fewer steps, whole and resumable."""
+    main = threading.main_thread().ident
+    timer = threading.Timer(1.0, lambda: signal.pthread_kill(main, signal.SIGINT))
+    timer.start()
+    samples = run(sevens, n=2, steps=100_000, frames=10)
+    timer.join()
+    assert 0 < samples.steps < 100_000
+    assert samples.record["interrupted"]
+    assert torch.equal(samples.images, sevens.generator(samples.codes))
+    whole = run(sevens, n=2, steps=samples.steps + 3, frames=0)
+    assert torch.equal(samples.resume(sevens, 3, progress=False).codes, whole.codes)
+
+
+def failing(problem, at):
+    """A pipeline whose condition turns to NaN for chain 1 once it has been asked `at` times."""
+    pipeline = problem.pipeline(0)
+    calls = []
+
+    def target(h):
+        calls.append(1)
+        terms = pipeline(h)
+        bad = torch.zeros_like(terms.condition)
+        bad[1] = torch.nan if len(calls) > at else 0
+        return Terms(terms.image, terms.prior, terms.condition + bad, terms.log_condition)
+
+    return pipeline, target
+
+
+def test_nan_names_step_and_chain_and_keeps_the_others():
+    problem = linear()
+    pipeline, target = failing(problem, at=5)
+    sampler = replace(samplers.mala_approx(target, 0.1, 0.2, 0.05), target=pipeline)
+    with pytest.raises(ppgn.ChainError, match="chain 1 at step 6; .* the other 2 chains are whole") as caught:
+        run(pipeline, n=3, steps=20, sampler=sampler)
+    well = run(pipeline, n=3, steps=20)
+    samples = caught.value.samples
+    assert torch.equal(samples.codes[[0, 2]], well.codes[[0, 2]])
+    assert torch.isfinite(samples.codes).all()
+    assert samples.failed_at.tolist() == [-1, 6, -1]
+
+
+def test_chain_errors_can_be_saved(tmp_path):
+    pipeline, target = failing(linear(), at=2)
+    sampler = replace(samplers.mala_approx(target, 0.1, 0.2, 0.05), target=pipeline)
+    with pytest.raises(ppgn.ChainError) as caught:
+        run(pipeline, n=3, steps=4, sampler=sampler)
+    caught.value.samples.save(tmp_path / "out")
+    assert ppgn.Samples.load(tmp_path / "out").failed_at.tolist() == [-1, 3, -1]
+
+
+@pytest.mark.parametrize("which", ["samples.safetensors", "run.json"])
+def test_a_cut_run_is_named(sevens, tmp_path, which):
+    run(sevens, steps=1).save(tmp_path / "out")
+    path = tmp_path / "out" / which
+    path.write_bytes(path.read_bytes()[:-40])
+    with pytest.raises(files.DamagedFileError, match=which):
+        ppgn.Samples.load(tmp_path / "out")
+
+
+def test_no_run_in_the_folder(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"a saved run has a run\.json, but there is none in"):
+        ppgn.Samples.load(tmp_path)
+
+
+def test_an_existing_folder_is_not_overwritten(sevens, tmp_path):
+    samples = run(sevens, steps=1)
+    samples.save(tmp_path / "out")
+    with pytest.raises(FileExistsError, match="has files in it"):
+        samples.save(tmp_path / "out")
+    samples.save(tmp_path / "out", overwrite=True)
+
+
+def test_a_sampler_of_another_pipeline(sevens, digits):
+    with pytest.raises(ValueError, match="must walk the pipeline that is sampled"):
+        run(digits, sampler=sevens.sampler(sevens))
+
+
+def test_bad_input(sevens):
+    with pytest.raises(ValueError, match="n=0, thin=None, steps=6"):
+        run(sevens, n=0)
+    with pytest.raises(ValueError, match="steps=-1"):
+        run(sevens, steps=-1)
+    with pytest.raises(ValueError, match=r"start must have shape \(4, 128\), got \(4, 64\); one code per chain"):
+        run(sevens, start=torch.zeros(4, 64))
+    with pytest.raises(ValueError, match="sampler must be given"):
+        run(replace(sevens, sampler=None))
+    with pytest.raises(ValueError, match="start must be given, or the pipeline needs a latent_shape"):
+        run(replace(sevens, start=None, latent_shape=None))
+    with pytest.raises(ValueError, match="one code per chain, n = 4, got 2"):
+        run(replace(sevens, latent_shape=None), start=torch.zeros(2, 128))
+    with pytest.raises(ValueError, match=r"code must be finite at the start \(step 0\), but is not in chains \[2\]"):
+        run(sevens, start=torch.zeros(4, 128).index_fill(0, torch.tensor([2]), torch.nan))
+    with pytest.raises(ValueError, match="10 classes, got 11"):
+        run(sevens.given(ppgn.conditions.class_label(sevens.classifier, 11)))

@@ -1,0 +1,144 @@
+"""Runs: what is written, and that a killed one ends where it would have ended."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from ppgn import data, files, models, training
+from ppgn.training import checkpoint
+
+
+def trainer(seed=0, code=8):
+    network = models.build(lambda: models.ConvClassifier((1, 8, 8), width=4, code=code), seed)
+    return training.classifier_trainer(network, learning_rate=1e-3)
+
+
+def run(out: Path, images, steps=12, seed=0, **options):
+    settings = {"checkpoint_every": 5, "progress": False, "config": {"seed": seed}, **options}
+    made = settings.pop("trainer", None) or trainer(seed)
+    return training.run(made, lambda k: data.batches(images, 32, seed, k), steps=steps, seed=seed, out=out, **settings)
+
+
+def test_a_run_writes_its_result_and_checkpoint(tmp_path, small_images):
+    metrics = run(tmp_path / "a", small_images, tensorboard=True, log_every=3)
+    assert set(metrics) == {"loss", "accuracy"}
+    assert models.load(tmp_path / "a" / "model.safetensors")(torch.zeros(1, 1, 8, 8)).shape == (1, 10)
+    header = files.read_tensors(tmp_path / "a" / "model.safetensors")[1]
+    assert header["trained"] == {"steps": 12, "seed": 0}
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(tmp_path / "a" / "tensorboard")).Reload()
+    assert [event.step for event in events.Scalars("loss")] == [3, 6, 9, 12]
+
+
+def test_resumed_in_the_same_process(tmp_path, small_images):
+    run(tmp_path / "whole", small_images)
+    with pytest.raises(RuntimeError, match="pulled"):
+        run(tmp_path / "cut", small_images, trainer=_cut(trainer(), after=8))
+    run(tmp_path / "cut", small_images, resume=True)
+    assert _same(tmp_path / "whole", tmp_path / "cut")
+
+
+def _cut(whole, after):
+    """The same trainer, whose plug is pulled in the middle of a step, after it changed its weights."""
+    calls = []
+
+    def update(batch, rng):
+        metrics = whole.update(batch, rng)
+        calls.append(1)
+        if len(calls) > after:
+            raise RuntimeError("plug pulled")
+        return metrics
+
+    return training.Trainer(whole.modules, whole.optimizers, update, whole.results, whole.learning_rates)
+
+
+def _same(a: Path, b: Path) -> bool:
+    return files.sha256(a / "model.safetensors") == files.sha256(b / "model.safetensors")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", ["classifier", "joint", "dae"])
+def test_killed_with_sigkill_at_any_step_it_ends_in_the_same_bits(family, tmp_path, small_digits):
+    encoder = tmp_path / "encoder.safetensors"
+    models.save(models.build(lambda: models.ConvClassifier((1, 8, 8), width=4, code=16), 0), encoder)
+    steps = {"classifier": 1200, "joint": 500, "dae": 700}[family]
+    base = [sys.executable, "-m", "ppgn", "train", family, "--data", small_digits, "--steps", str(steps),
+            "--batch-size", "32", "--checkpoint-every", "7", "--device", "cpu", "--no-progress"]  # fmt: skip
+    base += [] if family == "classifier" else ["--encoder", str(encoder)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    whole = subprocess.Popen([*base, "--out", str(tmp_path / "whole")], env=environment, stdout=subprocess.PIPE)
+    chance, kills = random.Random(family), []
+    for _ in range(3):
+        process = subprocess.Popen([*base, "--out", str(tmp_path / "cut"), "--resume"], env=environment)
+        before = _step(tmp_path / "cut")
+        while process.poll() is None and _step(tmp_path / "cut") == before:
+            time.sleep(0.01)
+        time.sleep(chance.uniform(0, 0.4))
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        kills.append(_step(tmp_path / "cut"))
+    assert kills == sorted(kills)
+    assert 0 < kills[0] < steps, kills
+    subprocess.run([*base, "--out", str(tmp_path / "cut"), "--resume"], env=environment, check=True)
+    whole.communicate()
+    assert whole.returncode == 0
+    assert _same(tmp_path / "whole", tmp_path / "cut")
+
+
+def _step(out: Path) -> int:
+    path = out / "checkpoint.safetensors"
+    return files.read_tensors(path)[1]["step"] if path.exists() else 0
+
+
+def test_losses_that_become_nan_are_named_and_the_checkpoint_stays(tmp_path, small_images):
+    whole = trainer()
+
+    def update(batch, rng):
+        metrics = dict(whole.update(batch, rng))
+        if int(whole.optimizers["network"].state_dict()["state"][0]["step"]) == 7:
+            metrics["loss"] = metrics["loss"] * torch.nan
+        return metrics
+
+    broken = training.Trainer(whole.modules, whole.optimizers, update, whole.results, whole.learning_rates)
+    with pytest.raises(FloatingPointError, match="must stay finite: loss at step 7; the last checkpoint is from before"):
+        run(tmp_path / "a", small_images, trainer=broken, log_every=1)
+    assert _step(tmp_path / "a") == 5
+    assert not (tmp_path / "a" / "model.safetensors").exists()
+
+
+def test_a_folder_with_a_run_is_not_overwritten(tmp_path, small_images):
+    run(tmp_path / "a", small_images, steps=1)
+    with pytest.raises(FileExistsError, match="must be new or empty"):
+        run(tmp_path / "a", small_images, steps=1)
+
+
+def test_a_checkpoint_of_other_arguments_or_networks(tmp_path, small_images):
+    run(tmp_path / "a", small_images, steps=1)
+    with pytest.raises(ValueError, match=r"same arguments to be resumed \(seed: saved 0, now 5\)"):
+        run(tmp_path / "a", small_images, resume=True, config={"seed": 5})
+    with pytest.raises(ValueError, match=r"must be of the same networks: (.|\n)*size mismatch"):
+        run(tmp_path / "a", small_images, resume=True, trainer=trainer(code=9))
+
+
+def test_a_full_disk_leaves_the_old_checkpoint(tmp_path, monkeypatch):
+    made = trainer()
+    checkpoint.save(tmp_path / "c", made, 3, {})
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        checkpoint.save(tmp_path / "c", made, 4, {})
+    assert files.read_tensors(tmp_path / "c")[1]["step"] == 3
+    assert [p.name for p in tmp_path.iterdir()] == ["c"]
