@@ -2,13 +2,13 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint types unit fmt build clean
+.PHONY: demo test lint types wheel unit fmt build clean
 
 demo: .venv/installed
 	$(BIN)/ppgn sample --model mnist --label all --n 8 --steps 200 --seed 0 --out demo --overwrite
 	@echo "Open demo/grid.png and demo/chain.gif."
 
-test: lint types unit
+test: lint types wheel unit
 
 .venv/installed: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is " + sys.version)'
@@ -25,6 +25,12 @@ lint: .venv/installed
 types: .venv/installed
 	rm -rf build && $(BIN)/pip install --quiet --no-deps --target build/types .
 	cd build/types && ../../$(BIN)/mypy --strict --allow-untyped-calls --config-file ../../pyproject.toml -p ppgn
+
+# every module imports, and the weights are there, from the wheel's files in another folder
+wheel: types
+	cd build && ../$(BIN)/python -P -c "import sys; sys.path.insert(0, 'types'); import importlib, pkgutil, ppgn; \
+	assert 'build' in ppgn.__file__, ppgn.__file__; ppgn.load('mnist'); \
+	[importlib.import_module(m.name) for m in pkgutil.walk_packages(ppgn.__path__, 'ppgn.') if m.name != 'ppgn.__main__']"
 
 unit: .venv/installed
 	$(BIN)/pytest --cov --cov-report=term

@@ -3,8 +3,8 @@
     python benchmarks/bundle_mnist.py train --data mnist.npz --work runs/mnist      # about 40 minutes on 2 cores
     python benchmarks/bundle_mnist.py pack --work runs/mnist
 
-A run that was stopped goes on where it was. Everything but the judge sees the first half of the training images; the judge
-sees the other half, has another architecture and another seed, and is never a condition.
+A run that was stopped goes on where it was. Everything but the judge sees the first half of the training images; the
+judge sees the other half, has another architecture and another seed, and is never a condition.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pathlib import Path
 import torch
 
 from ppgn import data, evaluation, files, models, pretrained
-from ppgn.pretrained.cards import WEIGHTS
+from ppgn.pretrained.catalogue import WEIGHTS
 
 FIRST, SECOND = "0:30000", "30000:60000"
 ENCODER = "--encoder encoder/model.safetensors"

@@ -114,7 +114,7 @@ def batches(images: ImageSet, batch_size: int, seed: int, start: int = 0) -> Ite
 def _npz(path: Path, split: str) -> ImageSet:
     arrays = []
     try:
-        with np.load(path) as file:
+        with open(path, "rb") as stream, np.load(stream) as file:
             for name in (f"x_{split}", f"y_{split}"):
                 if name not in file:
                     raise ValueError(f"{path} must hold the array {name}, it has {sorted(file)}")

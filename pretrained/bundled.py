@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
-from ppgn.pretrained.cards import WEIGHTS, bundle, network
 
 from ppgn import files, models, priors, samplers
 from ppgn.conditions import unconditional
 from ppgn.pipeline import Pipeline
+from ppgn.pretrained.catalogue import WEIGHTS, bundle, network
 from ppgn.types import Density, Prior, Sampler
 
 RELEASED = {"mode": "released", "eps_prior": 1e-5, "eps_condition": 1.0, "eps_noise": 1e-17, "step_size": 1.0}

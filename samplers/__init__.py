@@ -1,7 +1,7 @@
 """How p(h | y) is walked: pure init/step kernels and the iterator over their states."""
 
-from ppgn.samplers.chain import chain, walk
 from ppgn.samplers.langevin import LangevinState, activation_max, mala_approx
 from ppgn.samplers.schedules import geometric, linear
+from ppgn.samplers.walks import chain, walk
 
 __all__ = ["LangevinState", "activation_max", "chain", "geometric", "linear", "mala_approx", "walk"]

@@ -11,10 +11,10 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal, NamedTuple
 
 import torch
-from ppgn.samplers.chain import check_start
-from ppgn.samplers.schedules import at
 from torch import Tensor
 
+from ppgn.samplers.schedules import at
+from ppgn.samplers.walks import check_start
 from ppgn.types import Rng, Sampler, Schedule, Target, Terms
 
 Bounds = tuple[float | Tensor, float | Tensor]

@@ -102,10 +102,12 @@ def test_a_classifier_left_in_train_mode(classifier):
     inner = nn.Sequential(classifier, nn.Dropout())
     inner.eval()
     inner[1].train()
-    with pytest.raises(ValueError, match=r"classifier must be in eval mode, but Sequential is in train mode; call \.eval"):
+    with pytest.raises(
+        ValueError, match=r"classifier must be in eval mode, but Sequential is in train mode; call \.eval"
+    ):
         class_label(inner, 0)
 
 
 def test_unknown_objective(classifier):
-    with pytest.raises(ValueError, match="objective must be one of .*'released'.* got 'softmax'"):
+    with pytest.raises(ValueError, match=r"objective must be one of .*'released'.* got 'softmax'"):
         class_label(classifier, 0, objective="softmax")

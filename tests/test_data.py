@@ -78,7 +78,7 @@ def test_an_epoch_sees_everything_once():
 def test_bad_input(tmp_path, small_digits):
     with pytest.raises(ValueError, match=r"batch_size must lie in \[1, 5\] for a set of 5, got 6"):
         next(data.index_batches(5, 6, seed=0))
-    with pytest.raises(FileNotFoundError, match="there is no file nowhere.npz"):
+    with pytest.raises(FileNotFoundError, match=r"there is no file nowhere\.npz"):
         data.load("nowhere.npz")
     with pytest.raises(ValueError, match="split must be train or test, got 'val'"):
         data.load(small_digits, "val")

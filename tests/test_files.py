@@ -74,7 +74,10 @@ def test_a_folder_comes_whole_or_not_at_all(tmp_path):
 def test_an_existing_folder_is_kept_unless_told(tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "precious").write_text("x")
-    with pytest.raises(FileExistsError, match="must be new or empty.*has files in it"), files.new_folder(tmp_path / "out"):
+    with (
+        pytest.raises(FileExistsError, match=r"must be new or empty.*has files in it"),
+        files.new_folder(tmp_path / "out"),
+    ):
         pass
     assert (tmp_path / "out" / "precious").exists()
     with files.new_folder(tmp_path / "out", overwrite=True) as temporary:

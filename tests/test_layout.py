@@ -15,6 +15,7 @@ import ppgn
 
 ROOT = Path(__file__).parents[1]
 FOLDERS = {"ppgn": "ppgn", "samplers": "ppgn.samplers", "priors": "ppgn.priors", "pretrained": "ppgn.pretrained"}
+PUBLIC = ["ppgn", "ppgn.models", "ppgn.pretrained", "ppgn.priors", "ppgn.samplers", "ppgn.training"]
 LADDER = [
     {"types"},
     {"checks", "files", "images", "random", "samplers", "states"},
@@ -87,12 +88,21 @@ def test_every_listed_package_and_no_other_is_a_folder_with_modules():
     assert listed == found
 
 
-@pytest.mark.parametrize("name", ["ppgn", "ppgn.models", "ppgn.pretrained", "ppgn.priors", "ppgn.samplers", "ppgn.training"])
+@pytest.mark.parametrize("name", PUBLIC)
 def test_all_names_are_there_and_sorted(name):
     module = importlib.import_module(name)
     assert sorted(module.__all__) == list(module.__all__)
     for public in module.__all__:
         assert getattr(module, public).__doc__, f"{name}.{public} has no docstring"
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_no_module_shares_its_name_with_what_stands_beside_it(name):
+    """`import ppgn.samplers.mala as m` would otherwise give the function."""
+    package = importlib.import_module(name)
+    for path in package.__path__:
+        for module in Path(path).glob("[!_]*.py"):
+            assert not callable(getattr(package, module.stem, None)), f"{name}.{module.stem}"
 
 
 def test_the_version_stands_once():

@@ -52,6 +52,8 @@ def test_readme_commands(tmp_path, monkeypatch, capsys):
             if not line.startswith("$ ppgn ") or NEEDS_DATA in words:
                 continue
             monkeypatch.setattr(sys, "argv", words)
-            cli.main()
+            with pytest.raises(SystemExit) as end:
+                cli.main()
+            assert end.value.code == 0, line
             ran += 1
     assert ran >= 3

@@ -32,7 +32,7 @@ def test_the_record_of_a_run(sevens):
     assert not samples.exact
     assert samples.record["seed"] == 1
     assert samples.record["weights"]["generator"] == files.fingerprint(sevens.generator)
-    assert {"generator", "prior.encoder", "condition.classifier"} <= set(samples.record["weights"])
+    assert {"generator", "prior.denoiser", "condition.classifier"} <= set(samples.record["weights"])
     assert {"ppgn", "torch", "python"} <= set(samples.record["versions"])
 
 
@@ -69,7 +69,7 @@ def test_saved_and_loaded(sevens, tmp_path):
     assert torch.equal(samples.chain[-1], samples.codes)
     record = json.loads((tmp_path / "out" / "run.json").read_text())
     assert record["sampler"]["name"] == "mala_approx"
-    assert record["origin"] == {"model": "mnist", "variant": "joint"}
+    assert record["origin"] == {"model": "mnist", "variant": "ppgn-h"}
     assert record["steps"] == 6
     assert np.asarray(Image.open(tmp_path / "out" / "grid.png")).std() > 0
     with Image.open(tmp_path / "out" / "chain.gif") as walk:
@@ -92,7 +92,7 @@ def test_resumed_is_the_same_bits_as_never_stopped(sevens, tmp_path, cut):
 def test_resume_refuses_another_run(sevens, digits):
     samples = run(sevens, steps=1)
     eights = digits.given(ppgn.conditions.class_label(digits.classifier, 8))
-    with pytest.raises(ValueError, match="begun with, but condition: saved .*7.* now .*8"):
+    with pytest.raises(ValueError, match=r"begun with, but condition: saved .*7.* now .*8"):
         samples.resume(eights, 1)
     with pytest.raises(ValueError, match=r"sampler: saved .* now .*'eps_prior': 0\.5"):
         samples.resume(sevens, 1, sampler=lambda p: samplers.mala_approx(p, 0.5, 1.0, 0.0))
@@ -158,7 +158,7 @@ def test_nan_names_step_and_chain_and_keeps_the_others():
     problem = linear()
     pipeline, target = failing(problem, at=5)
     sampler = replace(samplers.mala_approx(target, 0.1, 0.2, 0.05), target=pipeline)
-    with pytest.raises(ppgn.ChainError, match="chain 1 at step 6; .* the other 2 chains are whole") as caught:
+    with pytest.raises(ppgn.ChainError, match=r"chain 1 at step 6; .* the other 2 chains are whole") as caught:
         run(pipeline, n=3, steps=20, sampler=sampler)
     well = run(pipeline, n=3, steps=20)
     samples = caught.value.samples

@@ -4,7 +4,7 @@ from ppgn.training.classifier import classifier_trainer
 from ppgn.training.dae import dae_trainer
 from ppgn.training.joint import Balance, Noise, Weights, joint_trainer, weights_of_caffe
 from ppgn.training.loop import Trainer, average_of, cosine, fit
-from ppgn.training.run import run
+from ppgn.training.runner import run
 
 __all__ = [
     "Balance", "Noise", "Trainer", "Weights", "average_of", "classifier_trainer", "cosine", "dae_trainer", "fit",

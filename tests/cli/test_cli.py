@@ -107,7 +107,7 @@ def test_an_existing_folder_is_refused_before_any_work(capsys, tmp_path, monkeyp
 
 
 def test_chains_that_fail_are_reported_and_the_rest_saved(capsys, tmp_path):
-    status, _, err = sample(capsys, tmp_path / "out", "--label", 1, "--n", 2, "--steps", 9, "--eps-noise", "1e30")
+    status, _, err = sample(capsys, tmp_path / "out", "--label", 1, "--n", 2, "--steps", 9, "--eps-noise", "2e38")
     assert status == 1
     assert "must stay finite" in err
     assert torch.isfinite(ppgn.Samples.load(tmp_path / "out").codes).all()
@@ -147,7 +147,11 @@ def test_help_names_the_commands():
 
 def test_start_up_is_light():
     """`--help` and a sampling run do not import what only a trainer needs."""
-    code = "import sys, ppgn.cli; print(sorted({'accelerate', 'tensorboard', 'torchvision', 'timm'} & set(sys.modules)))"
+    code = (
+        "import sys, ppgn.cli; print(sorted({'accelerate', 'tensorboard', 'torchvision', 'timm'} & set(sys.modules)))"
+    )
     environment = {**os.environ, "PYTHONPATH": ""}
-    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment).stdout
+    out = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment
+    ).stdout
     assert out.strip() == "[]"

@@ -73,7 +73,7 @@ def test_bad_input(tmp_path):
     with pytest.raises(ValueError, match="multiples of 4 for 3 widths, got 10x8"):
         models.UpconvGenerator(8, (1, 10, 8))
     files.write_tensors(tmp_path / "a.safetensors", {}, {"architecture": "VGG"})
-    with pytest.raises(files.DamagedFileError, match="must name an architecture of .*UpconvGenerator.*got 'VGG'"):
+    with pytest.raises(files.DamagedFileError, match=r"must name an architecture of .*UpconvGenerator.*got 'VGG'"):
         models.load(tmp_path / "a.safetensors")
     header = {"architecture": "CodeDenoiser", "config": {"code": 4, "widths": [3]}}
     files.write_tensors(tmp_path / "b.safetensors", {"mean": torch.zeros(4)}, header)

@@ -7,7 +7,7 @@ import torch
 
 import ppgn
 from ppgn import files, pretrained
-from ppgn.pretrained import cards
+from ppgn.pretrained import catalogue
 
 
 @pytest.mark.usefixtures("global_randomness_untouched")
@@ -28,7 +28,14 @@ def test_networks_are_frozen_and_in_eval_mode():
 
 def test_cards_say_what_the_files_are():
     found = pretrained.cards("mnist")
-    assert {card.name for card in found} >= {"encoder", "generator", "generator-noiseless", "dae", "classifier", "judge"}
+    assert {card.name for card in found} >= {
+        "encoder",
+        "generator",
+        "generator-noiseless",
+        "dae",
+        "classifier",
+        "judge",
+    }
     for card in found:
         assert card.sha256 == files.sha256(card.path)
         assert card.command.startswith("ppgn train ")
@@ -45,7 +52,7 @@ def test_the_judge_is_independent():
 
 
 def test_the_bundle_is_small():
-    assert sum(path.stat().st_size for path in (cards.WEIGHTS / "mnist").iterdir()) < 10e6
+    assert sum(path.stat().st_size for path in (catalogue.WEIGHTS / "mnist").iterdir()) < 10e6
 
 
 def test_classifiers_know_real_test_digits(mnist_file):
@@ -61,16 +68,16 @@ def test_classifiers_know_real_test_digits(mnist_file):
 def test_unknown_names_list_those_there_are():
     with pytest.raises(ValueError, match="model must be one of mnist, got 'mnits'"):
         ppgn.load("mnits")
-    with pytest.raises(ValueError, match="variant of mnist must be one of .*ppgn-h.*, got 'ppgn-z'"):
+    with pytest.raises(ValueError, match=r"variant of mnist must be one of .*ppgn-h.*, got 'ppgn-z'"):
         ppgn.load("mnist", variant="ppgn-z")
-    with pytest.raises(ValueError, match="mnist has the networks encoder.*, got 'jugde'"):
+    with pytest.raises(ValueError, match=r"mnist has the networks encoder.*, got 'jugde'"):
         pretrained.network("mnist", "jugde")
 
 
 @pytest.fixture
 def copied(tmp_path, monkeypatch):
-    shutil.copytree(cards.WEIGHTS, tmp_path / "weights")
-    monkeypatch.setattr(cards, "WEIGHTS", tmp_path / "weights")
+    shutil.copytree(catalogue.WEIGHTS, tmp_path / "weights")
+    monkeypatch.setattr(catalogue, "WEIGHTS", tmp_path / "weights")
     return tmp_path / "weights" / "mnist"
 
 

@@ -51,7 +51,7 @@ def test_only_the_gaussian_is_a_density():
 
 
 def test_dae_is_the_score_of_the_smoothed_density():
-    """For codes N(m, S) the best denoiser is linear and its residual is sigma^2 times the score of N(m, S + sigma^2)."""
+    """For codes N(m, S) the best denoiser is linear; its residual is sigma^2 times the score of N(m, S + sigma^2)."""
     sigma, m = 0.7, torch.tensor([1.0, -1.0], dtype=torch.float64)
     s = torch.tensor([[2.0, 0.6], [0.6, 0.5]], dtype=torch.float64)
     smoothed = s + sigma**2 * torch.eye(2, dtype=torch.float64)

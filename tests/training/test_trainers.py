@@ -30,7 +30,9 @@ def test_shifts_move_each_image_by_whole_pixels():
     padded = nn.functional.pad(x, (2, 2, 2, 2))
     seen = set()
     for i in range(40):
-        found = [(r, c) for r in range(5) for c in range(5) if torch.equal(moved[i], padded[i, :, r : r + 8, c : c + 8])]
+        found = [
+            (r, c) for r in range(5) for c in range(5) if torch.equal(moved[i], padded[i, :, r : r + 8, c : c + 8])
+        ]
         assert len(found) == 1
         seen |= set(found)
     assert len(seen) > 12
@@ -50,7 +52,10 @@ def test_a_denoiser_learns_the_score_of_a_mixture():
 
     h = torch.linspace(-3, 3, 25)[:, None].requires_grad_()
     log_p = torch.logsumexp(
-        torch.stack([torch.log(torch.tensor(w)) - (h - m) ** 2 / (2 * sigma**2) for w, m in ((0.25, -2.0), (0.75, 2.0))]), 0
+        torch.stack(
+            [torch.log(torch.tensor(w)) - (h - m) ** 2 / (2 * sigma**2) for w, m in ((0.25, -2.0), (0.75, 2.0))]
+        ),
+        0,
     )
     (score,) = torch.autograd.grad(log_p.sum(), h)
     ours = priors.dae(trainer.results["model"].eval(), sigma).score(h.detach(), torch.zeros(25, 1, 1, 1))
@@ -96,7 +101,9 @@ def test_learning_rates_follow_their_schedule(small_images):
 
 def test_cosine():
     rate = training.cosine(1.0, 0.1, steps=110, warmup=10)
-    assert [rate(0), rate(9), rate(10), rate(60), rate(110), rate(500)] == pytest.approx([0.1, 1.0, 1.0, 0.55, 0.1, 0.1])
+    assert [rate(0), rate(9), rate(10), rate(60), rate(110), rate(500)] == pytest.approx(
+        [0.1, 1.0, 1.0, 0.55, 0.1, 0.1]
+    )
 
 
 def test_sigma_must_be_positive():

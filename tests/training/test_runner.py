@@ -110,7 +110,9 @@ def test_losses_that_become_nan_are_named_and_the_checkpoint_stays(tmp_path, sma
         return metrics
 
     broken = training.Trainer(whole.modules, whole.optimizers, update, whole.results, whole.learning_rates)
-    with pytest.raises(FloatingPointError, match="must stay finite: loss at step 7; the last checkpoint is from before"):
+    with pytest.raises(
+        FloatingPointError, match="must stay finite: loss at step 7; the last checkpoint is from before"
+    ):
         run(tmp_path / "a", small_images, trainer=broken, log_every=1)
     assert _step(tmp_path / "a") == 5
     assert not (tmp_path / "a" / "model.safetensors").exists()
