@@ -27,7 +27,7 @@ class Pipeline:
     batch_size     evaluate at most so many chains at a time (memory); None: all at once
     origin         where the parts came from, for records, as {"model": "mnist", "variant": "joint"}
 
-    Raises ValueError if the generator is in train mode.
+    Raises ValueError if the generator is in train mode, TypeError if the start is no Density.
     """
 
     generator: Generator
@@ -42,6 +42,11 @@ class Pipeline:
 
     def __post_init__(self) -> None:
         require_eval(self.generator, "generator")
+        if self.start is not None and not isinstance(self.start, Density):
+            raise TypeError(
+                f"start must be a Density, with log_prob and sample, as priors.gaussian(...); {type(self.start).__name__} "
+                "only knows a score"
+            )
         if self.batch_size is not None and self.batch_size < 1:
             raise ValueError(f"batch_size must be at least 1, got {self.batch_size}")
 

@@ -76,3 +76,9 @@ def test_generator_in_train_mode():
 def test_batch_size():
     with pytest.raises(ValueError, match="batch_size must be at least 1, got 0"):
         replace(linear().pipeline(0), batch_size=0)
+
+
+def test_a_start_must_be_a_density():
+    prior = ppgn.priors.dae(lambda h: h, 0.1)
+    with pytest.raises(TypeError, match=r"start must be a Density, with log_prob and sample.* DAE only knows a score"):
+        replace(linear().pipeline(0), start=prior)
