@@ -43,10 +43,8 @@ class Pipeline:
     def __post_init__(self) -> None:
         require_eval(self.generator, "generator")
         if self.start is not None and not isinstance(self.start, Density):
-            raise TypeError(
-                f"start must be a Density, with log_prob and sample, as priors.gaussian(...); {type(self.start).__name__} "
-                "only knows a score"
-            )
+            kind = type(self.start).__name__
+            raise TypeError(f"start must be a Density, with log_prob and sample, as gaussian(...); {kind} has none")
         if self.batch_size is not None and self.batch_size < 1:
             raise ValueError(f"batch_size must be at least 1, got {self.batch_size}")
 

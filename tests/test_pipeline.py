@@ -80,5 +80,5 @@ def test_batch_size():
 
 def test_a_start_must_be_a_density():
     prior = ppgn.priors.dae(lambda h: h, 0.1)
-    with pytest.raises(TypeError, match=r"start must be a Density, with log_prob and sample.* DAE only knows a score"):
+    with pytest.raises(TypeError, match=r"start must be a Density, with log_prob and sample.* DAE has none"):
         replace(linear().pipeline(0), start=prior)
