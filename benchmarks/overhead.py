@@ -47,7 +47,7 @@ def by_hand(pipeline: ppgn.Pipeline) -> torch.Tensor:
     score, gradient = terms(h, 0)
     for step in range(STEPS):
         noise = rng.normal(h, step)
-        h = h + settings["eps_prior"] * score + settings["eps_condition"] * gradient + settings["eps_noise"] * noise
+        h = h + (settings["eps_prior"] * score + settings["eps_condition"] * gradient + settings["eps_noise"] * noise)
         score, gradient = terms(h, step + 1)
     return h
 

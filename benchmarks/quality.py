@@ -51,7 +51,7 @@ def walk(variant: str | None, released: bool) -> Callable[[int], tuple[Tensor, f
     """seed -> (images, seconds)."""
 
     def run(seed: int) -> tuple[Tensor, float]:
-        pipeline = pretrained.load("mnist", variant, settings={"mode": "released"} if released else {})
+        pipeline = pretrained.load("mnist", variant, settings={"mode": "released"} if released else {}, batch_size=200)
         # the authors' objective and start: the target's own entry of the gradient, standard normal codes
         objective = "released" if released else "log_prob"
         condition = ppgn.conditions.class_label(pipeline.classifier, LABELS, objective=objective)
