@@ -76,7 +76,7 @@ def main() -> None:
     rows = [row("real training images", [floor], floor)]
     encoder = pretrained.network("mnist", "encoder")
     for name in ("generator", "generator-noiseless"):
-        made = evaluation.features(pretrained.network("mnist", name), evaluation.features(encoder, x))
+        made = evaluation.in_parts(pretrained.network("mnist", name), evaluation.features(encoder, x))
         rows.append(row(f"their reconstructions, {name}", [score(made, real.labels, reference)], floor))
     described = pretrained.describe("mnist")
     runs = [(f"`{v}`, recommended settings", walk(v, False)) for v in described["variants"]]

@@ -27,12 +27,12 @@ class Judge(Protocol):
 
 def agreement(judge: Judge, images: Tensor, labels: Tensor) -> float:
     """The share of images (N, C, H, W) that the judge gives their label (N,)."""
-    return float((_in_parts(judge, images).argmax(1) == labels).float().mean())
+    return float((in_parts(judge, images).argmax(1) == labels).float().mean())
 
 
 def features(judge: Judge, images: Tensor) -> Tensor:
     """(N, C, H, W) -> (N, d), in the judge's features."""
-    return _in_parts(judge.features, images)
+    return in_parts(judge.features, images)
 
 
 class Moments(NamedTuple):
@@ -72,5 +72,6 @@ def spread(features: Tensor, labels: Tensor) -> float:
 
 
 @torch.no_grad()
-def _in_parts(function: Callable[[Tensor], Tensor], images: Tensor, size: int = 500) -> Tensor:
+def in_parts(function: Callable[[Tensor], Tensor], images: Tensor, size: int = 500) -> Tensor:
+    """The function of all rows, some hundred at a time, without gradients."""
     return torch.cat([function(part) for part in images.split(size)])

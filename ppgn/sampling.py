@@ -63,9 +63,12 @@ class Samples:
         where none can be made.
         """
         saving.write(
-            Path(folder), {name: getattr(self, name) for name in saving.TENSORS} | self._state_beyond(), self.labels,
-            {**self.record, "steps": self.steps, "exact": self.exact}, overwrite,
-        )  # fmt: skip
+            Path(folder),
+            {name: getattr(self, name) for name in saving.TENSORS} | self._state_beyond(),
+            self.labels,
+            {**self.record, "steps": self.steps, "exact": self.exact},
+            overwrite,
+        )
 
     @staticmethod
     def load(folder: str | Path) -> Samples:
@@ -150,10 +153,14 @@ def sample(
     state = kernel.init(_start(pipeline, n, seed, start))
     labels = _labels(pipeline, n)
     record = {
-        "n": n, "seed": seed, "thin": thin, "frame_every": max(1, steps // frames) if frames else 0,
+        "n": n,
+        "seed": seed,
+        "thin": thin,
+        "frame_every": max(1, steps // frames) if frames else 0,
         "start": "given" if start is not None else records.describe(pipeline.start) or "standard normals",
-        **_described(pipeline, kernel), "batch_size": pipeline.batch_size, "versions": records.versions(),
-    }  # fmt: skip
+        **_described(pipeline, kernel),
+        "versions": records.versions(),
+    }
     shown = chains_to_show(state.terms.image, labels, frames)
     return _run(kernel, state, steps, record, labels, shown, progress)
 
@@ -166,7 +173,7 @@ def _kernel(pipeline: Pipeline, sampler: Choice | None) -> Sampler[Any]:
             "sampler must be given: this pipeline recommends none; try ppgn.samplers.mala_approx(pipeline, ...)"
         )
     kernel = choice if isinstance(choice, Sampler) else choice(pipeline)
-    if kernel.target is not pipeline:
+    if kernel.target is not None and kernel.target is not pipeline:
         raise ValueError(
             "sampler must walk the pipeline that is sampled, but was built from another; build it after .given()"
         )
@@ -180,6 +187,7 @@ def _described(pipeline: Pipeline, kernel: Sampler[Any]) -> dict[str, Any]:
         "condition": records.describe(pipeline.condition),
         "prior": records.describe(pipeline.prior),
         "origin": dict(pipeline.origin),
+        "batch_size": pipeline.batch_size,
         "weights": dict(records.weights(pipeline)),
     }
 
@@ -206,9 +214,14 @@ def _labels(pipeline: Pipeline, n: int) -> Tensor | None:
 
 
 def _run(
-    kernel: Sampler[Any], state: Any, steps: int, record: Mapping[str, Any], labels: Tensor | None, shown: Tensor,
+    kernel: Sampler[Any],
+    state: Any,
+    steps: int,
+    record: Mapping[str, Any],
+    labels: Tensor | None,
+    shown: Tensor,
     progress: bool,
-) -> Samples:  # fmt: skip
+) -> Samples:
     notes = Notes(record["thin"] or 0, record["frame_every"], shown)
     trace = take(kernel, state, steps, streams(record["seed"], record["n"]), notes, progress)
     return _require_finite(_samples(kernel, trace, record, labels, shown))
@@ -241,7 +254,7 @@ def _require_finite(samples: Samples) -> Samples:
     first = ", ".join(f"chain {i} at step {int(samples.failed_at[i])}" for i in failed[:8])
     more = f" and {len(failed) - 8} more" if len(failed) > 8 else ""
     raise ChainError(
-        f"codes and gradients must stay finite, but met NaN or inf: {first}{more}; they stopped at "
-        f"their last finite code, "
-        f"the other {len(samples.codes) - len(failed)} chains are whole (error.samples)", samples,
-    )  # fmt: skip
+        f"codes and gradients must stay finite, but met NaN or inf: {first}{more}; they stopped at their last finite "
+        f"code, the other {len(samples.codes) - len(failed)} chains are whole (error.samples)",
+        samples,
+    )

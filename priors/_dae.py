@@ -18,9 +18,8 @@ from ppgn.checks import require_eval
 def dae(denoiser: Callable[[Tensor], Tensor], sigma: float) -> DAE:
     """The prior of PPGN-h (and, with images as codes, of PPGN-x) from any denoiser h (B, *latent) -> clean h.
 
-    sigma: standard deviation of the noise it was trained on, in units of h. The paper folds 1/sigma^2 into
-    eps_prior: its
-    eps_prior is ours divided by sigma^2. No density is known, only this score, so no sampler on it is exact.
+    sigma: standard deviation of the noise it was trained on, in units of h. The paper folds 1/sigma^2 into eps_prior:
+    its eps_prior is ours divided by sigma^2. No density is known, only this score, so no sampler on it is exact.
     Raises ValueError for sigma <= 0 or a denoiser in train mode.
     """
     require_eval(denoiser, "denoiser")

@@ -1,8 +1,8 @@
 """The walks of the papers: MALA-approx and activation maximisation. Neither is exact.
 
 MALA-approx drops the Metropolis step of MALA and decouples gradient from noise, so with free epsilons it is noisy
-gradient
-ascent and not a sampler of a stated density (Nguyen et al. 2017, Sec. 2.1; Roberts & Tweedie 1996 for MALA itself).
+gradient ascent and not a sampler of a stated density (Nguyen et al. 2017, Sec. 2.1; MALA itself: Roberts & Tweedie
+1996).
 """
 
 from __future__ import annotations
@@ -41,14 +41,13 @@ def mala_approx(
 ) -> Sampler[LangevinState]:
     """MALA-approx.
 
-    "paper", Eq. 5 and 11:    h <- h + e1 score + e2 d log p(y|G(h))/dh + e3 z,   z ~ N(0, I): e3 is a standard
-    deviation
+    "paper", Eq. 5 and 11:    h <- h + e1 score + e2 d log p(y|G(h))/dh + e3 z,   z ~ N(0, I)
     "released", their code:   d = e1 score + e2 gradient + e3 z;  h <- clip(h + step_size d / mean|d|), mean per chain
 
-    eps_prior, eps_condition, eps_noise   numbers or schedules, in units of h^2 (per nat), h^2 and h
-    step_size   released only: the mean move of a coordinate, usually `linear(1.0, 1e-10, steps)`
-    bounds      (low, high), numbers or tensors shaped as one code, clipped after each move; released: (0, 30) if not
-    given
+    eps_prior, eps_condition, eps_noise   numbers or schedules, in units of h^2 (per nat), h^2 and h; eps_noise is a
+                standard deviation. (d, g d, sqrt(2 d)) are the Langevin steps of size d on p(h) p(y|G(h))^g
+    step_size   released only: the mean move of a coordinate, 1 or a schedule as `linear(1.0, 1e-10, steps)`
+    bounds      (low, high), numbers or tensors shaped as one code, clipped after each move; released: (0, 30) if None
 
     With the released mode only the ratios of the epsilons matter, and the noise is rescaled with the move. Raises
     ValueError for another mode, or a step_size in paper mode.
@@ -140,7 +139,11 @@ def _sampler(
 def _clip(bounds: Bounds | None) -> Callable[[Tensor, int], Tensor]:
     if bounds is None:
         return lambda h, step: h
-    low, high = (torch.as_tensor(b) for b in bounds)
-    if not bool((low < high).all()):
+    low, high = bounds
+    if not bool(torch.as_tensor(low < high).all()):
         raise ValueError(f"bounds must be (low, high) with low < high, got {bounds}")
-    return lambda h, step: h.clamp(low.to(h), high.to(h))
+
+    def on(bound: float | Tensor, h: Tensor) -> float | Tensor:
+        return bound.to(h) if isinstance(bound, Tensor) else bound
+
+    return lambda h, step: h.clamp(min=on(low, h)).clamp(max=on(high, h))

@@ -61,9 +61,14 @@ def sample_command(
 
 
 def _pipeline(
-    model: str, variant: str | None, label: list[str], n: int, device: str | None, settings: dict[str, Any],
+    model: str,
+    variant: str | None,
+    label: list[str],
+    n: int,
+    device: str | None,
+    settings: dict[str, Any],
     batch_size: int | None = None,
-) -> tuple[Pipeline, torch.Tensor]:  # fmt: skip
+) -> tuple[Pipeline, torch.Tensor]:
     if n < 1:
         raise ValueError(f"n must be at least 1, got {n}")
     pipeline = pretrained.load(model, variant, device=device_of(device), settings=settings, batch_size=batch_size)

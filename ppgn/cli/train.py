@@ -37,16 +37,33 @@ CLASSIFIERS = {"conv": models.ConvClassifier, "residual": models.ResidualClassif
 
 @app.command()
 def classifier(
-    data: Data, out: Out, arch: Annotated[str, typer.Option(help="conv (can serve as encoder) or residual")] = "conv",
-    part: Part = ":", steps: Steps = 2000, batch_size: BatchSize = 128, seed: Seed = 0, learning_rate: LearningRate =
-    2e-3, shift: Annotated[int, typer.Option(min=0, help="move images by up to so many pixels")] = 2,
-    resume: Resume = False, checkpoint_every: CheckpointEvery = 500, tensorboard: TensorBoard = False,
-    device: Device = None, progress: Progress = True,
-) -> None:  # fmt: skip
+    data: Data,
+    out: Out,
+    arch: Annotated[str, typer.Option(help="conv (can serve as encoder) or residual")] = "conv",
+    part: Part = ":",
+    steps: Steps = 2000,
+    batch_size: BatchSize = 128,
+    seed: Seed = 0,
+    learning_rate: LearningRate = 2e-3,
+    shift: Annotated[int, typer.Option(min=0, help="move images by up to so many pixels")] = 2,
+    resume: Resume = False,
+    checkpoint_every: CheckpointEvery = 500,
+    tensorboard: TensorBoard = False,
+    device: Device = None,
+    progress: Progress = True,
+) -> None:
     """Train a classifier of images."""
-    config = {"family": "classifier", "data": data, "part": part, "arch": arch, "steps": steps, "batch_size":
-    batch_size,
-              "seed": seed, "learning_rate": learning_rate, "shift": shift}  # fmt: skip
+    config = {
+        "family": "classifier",
+        "data": data,
+        "part": part,
+        "arch": arch,
+        "steps": steps,
+        "batch_size": batch_size,
+        "seed": seed,
+        "learning_rate": learning_rate,
+        "shift": shift,
+    }
     if arch not in CLASSIFIERS:
         raise ValueError(f"arch must be one of {', '.join(CLASSIFIERS)}, got {arch!r}")
     where = device_of(device)
@@ -54,24 +71,55 @@ def classifier(
     classes = int(images.labels.max()) + 1
     network = models.build(lambda: CLASSIFIERS[arch](images.image_shape, classes), seed).to(where)
     trainer = training.classifier_trainer(network, learning_rate=_falling(learning_rate, steps), shift=shift)
-    _run(trainer, lambda start: batches(images, batch_size, seed, start), config, out=out, resume=resume, device=where,
-         checkpoint_every=checkpoint_every, tensorboard=tensorboard, progress=progress)  # fmt: skip
+    _run(
+        trainer,
+        lambda start: batches(images, batch_size, seed, start),
+        config,
+        out=out,
+        resume=resume,
+        device=where,
+        checkpoint_every=checkpoint_every,
+        tensorboard=tensorboard,
+        progress=progress,
+    )
 
 
 @app.command()
 def joint(
-    data: Data, encoder: Encoder, out: Out, part: Part = ":", steps: Steps = 12000, batch_size: BatchSize = 64,
-    seed: Seed = 0, learning_rate: LearningRate = 5e-4,
+    data: Data,
+    encoder: Encoder,
+    out: Out,
+    part: Part = ":",
+    steps: Steps = 12000,
+    batch_size: BatchSize = 64,
+    seed: Seed = 0,
+    learning_rate: LearningRate = 5e-4,
     noise: Annotated[float, typer.Option(min=0, help="at x, h1 and h, in their standard deviations")] = 0.3,
-    weight_image: Weight = 20.0, weight_h1: Weight = 1.0, weight_h: Weight = 1.0, weight_gan: Weight = 0.1,
+    weight_image: Weight = 20.0,
+    weight_h1: Weight = 1.0,
+    weight_h: Weight = 1.0,
+    weight_gan: Weight = 0.1,
     balance: Annotated[bool, typer.Option("--balance", help="the authors' rule that pauses D or G")] = False,
-    resume: Resume = False, checkpoint_every: CheckpointEvery = 500, tensorboard: TensorBoard = False,
-    device: Device = None, progress: Progress = True,
-) -> None:  # fmt: skip
+    resume: Resume = False,
+    checkpoint_every: CheckpointEvery = 500,
+    tensorboard: TensorBoard = False,
+    device: Device = None,
+    progress: Progress = True,
+) -> None:
     """Train the generator of Joint PPGN-h to invert an encoder's code; noiseless form: --noise 0 --weight-h 0."""
-    config = {"family": "joint", "data": data, "part": part, "encoder": str(encoder), "steps": steps,
-              "batch_size": batch_size, "seed": seed, "learning_rate": learning_rate, "noise": noise, "balance":
-              balance, "weights": [weight_image, weight_h1, weight_h, weight_gan]}  # fmt: skip
+    config = {
+        "family": "joint",
+        "data": data,
+        "part": part,
+        "encoder": str(encoder),
+        "steps": steps,
+        "batch_size": batch_size,
+        "seed": seed,
+        "learning_rate": learning_rate,
+        "noise": noise,
+        "balance": balance,
+        "weights": [weight_image, weight_h1, weight_h, weight_gan],
+    }
     where = device_of(device)
     images = load(data).part(part).to(where)
     network = _encoder(encoder, where)
@@ -79,41 +127,99 @@ def joint(
     generator = models.build(lambda: models.UpconvGenerator(code, images.image_shape), seed)
     discriminator = models.build(lambda: models.ConditionalDiscriminator(code, images.image_shape), seed)
     trainer = training.joint_trainer(
-        generator.to(where), discriminator.to(where), network, images=to_float(images.images[:2000]), balance=balance,
-        noise=training.Noise(noise, noise, noise), learning_rate=_falling(learning_rate, steps),
+        generator.to(where),
+        discriminator.to(where),
+        network,
+        images=to_float(images.images[:2000]),
+        balance=balance,
+        noise=training.Noise(noise, noise, noise),
+        learning_rate=_falling(learning_rate, steps),
         weights=training.Weights(weight_image, weight_h1, weight_h, weight_gan),
-    )  # fmt: skip
-    _run(trainer, lambda start: batches(images, batch_size, seed, start), config, out=out, resume=resume, device=where,
-         checkpoint_every=checkpoint_every, tensorboard=tensorboard, progress=progress)  # fmt: skip
+    )
+    _run(
+        trainer,
+        lambda start: batches(images, batch_size, seed, start),
+        config,
+        out=out,
+        resume=resume,
+        device=where,
+        checkpoint_every=checkpoint_every,
+        tensorboard=tensorboard,
+        progress=progress,
+    )
 
 
 @app.command()
 def dae(
-    data: Data, encoder: Encoder, out: Out,
+    data: Data,
+    encoder: Encoder,
+    out: Out,
     sigma: Annotated[float, typer.Option(help="standard deviation of the noise, in units of the code")] = 0.8,
-    part: Part = ":", steps: Steps = 8000, batch_size: BatchSize = 256, seed: Seed = 0, learning_rate: LearningRate =
-    1e-3, resume: Resume = False, checkpoint_every: CheckpointEvery = 1000, tensorboard: TensorBoard = False,
-    device: Device = None, progress: Progress = True,
-) -> None:  # fmt: skip
+    part: Part = ":",
+    steps: Steps = 8000,
+    batch_size: BatchSize = 256,
+    seed: Seed = 0,
+    learning_rate: LearningRate = 1e-3,
+    resume: Resume = False,
+    checkpoint_every: CheckpointEvery = 1000,
+    tensorboard: TensorBoard = False,
+    device: Device = None,
+    progress: Progress = True,
+) -> None:
     """Train a denoising autoencoder on an encoder's codes: the prior of PPGN-h."""
-    config = {"family": "dae", "data": data, "part": part, "encoder": str(encoder), "sigma": sigma, "steps": steps,
-              "batch_size": batch_size, "seed": seed, "learning_rate": learning_rate}  # fmt: skip
+    config = {
+        "family": "dae",
+        "data": data,
+        "part": part,
+        "encoder": str(encoder),
+        "sigma": sigma,
+        "steps": steps,
+        "batch_size": batch_size,
+        "seed": seed,
+        "learning_rate": learning_rate,
+    }
     where = device_of(device)
     codes = _codes(_encoder(encoder, where), load(data).part(part).to(where))
     network = models.build(lambda: models.CodeDenoiser(codes.shape[1]), seed).to(where)
     trainer = training.dae_trainer(network, codes=codes, sigma=sigma, learning_rate=_falling(learning_rate, steps))
-    _run(trainer, lambda start: _rows(codes, batch_size, seed, start), config, out=out, resume=resume, device=where,
-         checkpoint_every=checkpoint_every, tensorboard=tensorboard, progress=progress)  # fmt: skip
+    _run(
+        trainer,
+        lambda start: _rows(codes, batch_size, seed, start),
+        config,
+        out=out,
+        resume=resume,
+        device=where,
+        checkpoint_every=checkpoint_every,
+        tensorboard=tensorboard,
+        progress=progress,
+    )
 
 
 def _run(
-    trainer: training.Trainer[B], stream: Callable[[int], Iterator[B]], config: dict[str, Any], *, out: Path, resume:
-    bool, device: torch.device, checkpoint_every: int, tensorboard: bool, progress: bool,
-) -> None:  # fmt: skip
+    trainer: training.Trainer[B],
+    stream: Callable[[int], Iterator[B]],
+    config: dict[str, Any],
+    *,
+    out: Path,
+    resume: bool,
+    device: torch.device,
+    checkpoint_every: int,
+    tensorboard: bool,
+    progress: bool,
+) -> None:
     last = training.run(
-        trainer, stream, steps=config["steps"], seed=config["seed"], out=out, config=config, resume=resume,
-        device=device, checkpoint_every=checkpoint_every, tensorboard=tensorboard, progress=progress,
-    )  # fmt: skip
+        trainer,
+        stream,
+        steps=config["steps"],
+        seed=config["seed"],
+        out=out,
+        config=config,
+        resume=resume,
+        device=device,
+        checkpoint_every=checkpoint_every,
+        tensorboard=tensorboard,
+        progress=progress,
+    )
     figures = ", ".join(f"{name} {value:.4g}" for name, value in last.items())
     typer.echo(f"{config['steps']} steps, the last with {figures}; the network is in {out / 'model.safetensors'}")
 

@@ -12,10 +12,9 @@ from torch import Tensor, nn
 class UpconvGenerator(nn.Module):
     """h (B, code) -> x (B, C, H, W) in [0, 1].
 
-    A linear layer, then per width one 4x4 transposed convolution of stride 2 and one 3x3 of stride 1, leaky ReLU
-    0.3, no
-    batch norm, as the authors' prototxt; a sigmoid keeps the image in range where the original is linear. The image's
-    sides must be multiples of 2 ** (number of widths - 1).
+    A linear layer, then per width one 4x4 transposed convolution of stride 2 and one 3x3 of stride 1, leaky ReLU 0.3,
+    no batch norm, as the authors' prototxt; a sigmoid keeps the image in range where the original is linear. The
+    image's sides must be multiples of 2 ** (number of widths - 1).
     """
 
     def __init__(

@@ -47,8 +47,8 @@ def weights_of_caffe(
     """Weights of Caffe's sums as weights of means, scaled so that the GAN's is 1.
 
     Caffe's Euclidean loss is sum / 2 over an image's numbers with pixels in about [-pixel_range/2, pixel_range/2];
-    ours is the
-    mean with pixels in [0, 1]; features keep Caffe's unit. The paper's (2e-6, 0.01, 100) at 227 px: 100.5 and 0.46.
+    ours is the mean with pixels in [0, 1]; features keep Caffe's unit. The paper's (2e-6, 0.01, 100) at 227 px become
+    100.5 and 0.46.
 
     >>> w = weights_of_caffe(2e-6, 0.01, 100, image_numbers=3 * 227 * 227, h1_numbers=9216)
     >>> round(w.image, 1), round(w.h1, 2)

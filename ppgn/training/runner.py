@@ -43,10 +43,7 @@ def run(
     FloatingPointError naming the loss and step that became NaN or infinite.
     """
     path = out / "checkpoint.safetensors"
-    if not (resume and path.exists()):
-        files.check_new_folder(out)
-        out.mkdir(parents=True, exist_ok=True)
-    start = checkpoint.load(path, trainer, config) if path.exists() else 0
+    start = _begin(path, trainer, config, resume)
     writer = _writer(out) if tensorboard else None
     metrics: Metrics = {}
     stream = islice(fit(trainer, batches(start), per_step(seed, device), start), max(0, steps - start))
@@ -67,6 +64,18 @@ def run(
     for name, module in trainer.results.items():
         models.save(module, out / f"{name}.safetensors", {"trained": {"steps": done, "seed": seed, **config}})
     return last
+
+
+def _begin(path: Path, trainer: Trainer[Any], config: Mapping[str, Any], resume: bool) -> int:
+    """The step to start at. A new run has a checkpoint at once, so that it can be resumed wherever it is killed."""
+    if resume:
+        for left in path.parent.glob(f".{path.name}.*"):  # half a file, of a write that was killed
+            left.unlink()
+        if path.exists():
+            return checkpoint.load(path, trainer, config)
+    files.check_new_folder(path.parent)
+    checkpoint.save(path, trainer, 0, config)
+    return 0
 
 
 def _finite(metrics: Mapping[str, Tensor], step: int) -> dict[str, float]:

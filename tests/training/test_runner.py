@@ -144,3 +144,13 @@ def test_a_full_disk_leaves_the_old_checkpoint(tmp_path, monkeypatch):
         checkpoint.save(tmp_path / "c", made, 4, {})
     assert files.read_tensors(tmp_path / "c")[1]["step"] == 3
     assert [p.name for p in tmp_path.iterdir()] == ["c"]
+
+
+def test_killed_while_writing_its_first_checkpoint(tmp_path, small_images):
+    out = tmp_path / "a"
+    out.mkdir()
+    (out / ".checkpoint.safetensors.x1y2").write_bytes(b"half a file")
+    run(out, small_images, steps=3, resume=True)
+    run(tmp_path / "b", small_images, steps=3)
+    assert _same(out, tmp_path / "b")
+    assert sorted(p.name for p in out.iterdir()) == ["checkpoint.safetensors", "model.safetensors"]
