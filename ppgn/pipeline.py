@@ -22,7 +22,7 @@ class Pipeline:
 
     classifier     the network that `ppgn.load` offers for conditions; not used by the pipeline itself
     latent_shape   shape of one code; needed where codes have to be made
-    start          where `ppgn.sample` draws its first codes: standard normals if None
+    start          where `ppgn.sample` draws its first codes; None: the prior, or standard normals if it is no Density
     sampler        what `ppgn.sample` walks with if not told: builds a Sampler from this pipeline
     batch_size     evaluate at most so many chains at a time (memory); None: all at once
     origin         where the parts came from, for records, as {"model": "mnist", "variant": "joint"}

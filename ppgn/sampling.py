@@ -17,7 +17,7 @@ from ppgn.pipeline import Pipeline
 from ppgn.random import streams
 from ppgn.states import pack, unpack
 from ppgn.trace import Notes, Trace, chains_to_show, take
-from ppgn.types import Sampler
+from ppgn.types import Density, Sampler
 
 Choice = Sampler[Any] | Callable[[Pipeline], Sampler[Any]]
 
@@ -131,7 +131,7 @@ def sample(
 
     sampler    a Sampler made for this pipeline, a function that makes one from it, or None for the one it recommends
     progress   a bar on a terminal
-    start      first codes (n, *latent); None: drawn from the pipeline's start, or standard normals
+    start      first codes (n, *latent); None: draws of the pipeline's start, of its prior, or standard normals
     thin       keep the codes of every thin-th step in `chain`; None keeps none, and memory does not grow with the steps
     frames     pictures of the walk to keep for the animation, about
 
@@ -157,7 +157,7 @@ def sample(
         "seed": seed,
         "thin": thin,
         "frame_every": max(1, steps // frames) if frames else 0,
-        "start": "given" if start is not None else records.describe(pipeline.start) or "standard normals",
+        "start": "given" if start is not None else records.describe(_density_of_start(pipeline)) or "standard normals",
         **_described(pipeline, kernel),
         "versions": records.versions(),
     }
@@ -201,11 +201,18 @@ def _start(pipeline: Pipeline, n: int, seed: int, start: Tensor | None) -> Tenso
         elif len(start) != n:
             raise ValueError(f"start must hold one code per chain, n = {n}, got {len(start)}")
         return start.detach().to(device, dtype)
-    if pipeline.start is not None:
-        return pipeline.start.sample(n, rng).to(device, dtype)
+    density = _density_of_start(pipeline)
+    if density is not None:
+        return density.sample(n, rng).to(device, dtype)
     if pipeline.latent_shape is None:
         raise ValueError("start must be given, or the pipeline needs a latent_shape to draw codes of")
     return rng.normal(torch.empty((n, *pipeline.latent_shape), device=device, dtype=dtype), 0, "start")
+
+
+def _density_of_start(pipeline: Pipeline) -> Density | None:
+    if pipeline.start is not None:
+        return pipeline.start
+    return pipeline.prior if isinstance(pipeline.prior, Density) else None
 
 
 def _labels(pipeline: Pipeline, n: int) -> Tensor | None:

@@ -49,6 +49,11 @@ def test_a_chain_is_the_same_alone_and_in_a_batch():
     assert torch.allclose(batch.codes[0], alone.codes[0], rtol=1e-9)
 
 
+def test_a_real_chain_is_the_same_alone_and_in_a_batch_to_rounding(sevens):
+    batch, alone = run(sevens, n=16, steps=10), run(sevens, n=1, steps=10)
+    assert torch.allclose(batch.codes[0], alone.codes[0], atol=1e-3)
+
+
 def test_a_walk_does_not_depend_on_micro_batches():
     pipeline = linear().pipeline([0, 1, 2, 3, 4])
     whole = run(pipeline, n=5, steps=40)
@@ -123,6 +128,12 @@ def test_without_a_start_codes_are_standard_normal():
     assert codes.shape == (2000, 3)
     assert abs(codes.mean().item()) < 4 / 6000**0.5
     assert abs(codes.var().item() - 1) < 4 * (2 / 6000) ** 0.5
+
+
+def test_a_prior_with_a_density_is_the_start():
+    pipeline = replace(linear().pipeline(0), prior=ppgn.priors.gaussian((3,), mean=5.0, std=0.1), latent_shape=None)
+    codes = run(pipeline, n=500, steps=0).codes
+    assert abs(codes.mean().item() - 5) < 4 * 0.1 / 1500**0.5
 
 
 def test_ctrl_c_keeps_what_there_is(sevens):

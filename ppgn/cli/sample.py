@@ -57,7 +57,8 @@ def sample_command(
         raise
     samples.save(out, overwrite)
     ended = f"stopped after {samples.steps} steps; " if samples.record["interrupted"] else ""
-    typer.echo(f"{ended}{len(samples.images)} images in {out / 'grid.png'}, their walk in {out / 'chain.gif'}")
+    walk = f", their walk in {out / 'chain.gif'}" if (out / "chain.gif").exists() else ""
+    typer.echo(f"{ended}{len(samples.images)} images in {out / 'grid.png'}{walk}")
 
 
 def _pipeline(

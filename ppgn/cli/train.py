@@ -30,7 +30,10 @@ CheckpointEvery = Annotated[int, typer.Option(min=1, help="steps between checkpo
 TensorBoard = Annotated[bool, typer.Option("--tensorboard", help="write scalars to OUT/tensorboard")]
 Device = Annotated[str | None, typer.Option(help="cpu, cuda, ...; default: what accelerate finds")]
 Progress = Annotated[bool, typer.Option(help="a bar, on a terminal")]
-Weight = Annotated[float, typer.Option(help="of this loss (a mean, in units of the real level's variance)")]
+WeightImage = Annotated[float, typer.Option(help="of the mean squared error of the image")]
+WeightH1 = Annotated[float, typer.Option(help="of the error of h1, in units of its variance")]
+WeightH = Annotated[float, typer.Option(help="of the error of h, in units of its variance")]
+WeightGan = Annotated[float, typer.Option(help="of the adversarial loss")]
 
 CLASSIFIERS = {"conv": models.ConvClassifier, "residual": models.ResidualClassifier}
 
@@ -95,10 +98,10 @@ def joint(
     seed: Seed = 0,
     learning_rate: LearningRate = 5e-4,
     noise: Annotated[float, typer.Option(min=0, help="at x, h1 and h, in their standard deviations")] = 0.3,
-    weight_image: Weight = 20.0,
-    weight_h1: Weight = 1.0,
-    weight_h: Weight = 1.0,
-    weight_gan: Weight = 0.1,
+    weight_image: WeightImage = 20.0,
+    weight_h1: WeightH1 = 1.0,
+    weight_h: WeightH = 1.0,
+    weight_gan: WeightGan = 0.1,
     balance: Annotated[bool, typer.Option("--balance", help="the authors' rule that pauses D or G")] = False,
     resume: Resume = False,
     checkpoint_every: CheckpointEvery = 500,
