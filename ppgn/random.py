@@ -15,8 +15,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+Draw = Callable[[np.random.Generator, tuple[int, ...], type], np.ndarray]
 BLOCK_STEPS = 32  # steps drawn at a time: amortises the set-up of a stream
-BLOCK_NUMBERS = 1 << 18  # at most this many numbers a chain and block, so that image-sized codes stay small
+BLOCK_NUMBERS = 1 << 16  # at most this many numbers a chain and block, so that image-sized codes stay small
 
 
 def streams(seed: int, n: int, first: int = 0) -> Streams:
@@ -48,6 +49,18 @@ class Streams:
 
         Streams of different purposes ("move", "start", ...) are independent. Raises ValueError if B differs.
         """
+        return self._at(like, step, purpose, _normal)
+
+    def uniform(self, like: Tensor, step: int, purpose: str = "accept") -> Tensor:
+        """Uniform numbers in [0, 1), otherwise as `normal`."""
+        return self._at(like, step, purpose, _uniform)
+
+    def rows(self, index: Sequence[int]) -> Streams:
+        """The streams of those chains only."""
+        return Streams(self.seed, tuple(self.chains[i] for i in index))
+
+    def _at(self, like: Tensor, step: int, purpose: str, draw: Draw) -> Tensor:
+        """The step's numbers, from a block that is drawn when it is first asked for."""
         if like.shape[0] != len(self.chains):
             raise ValueError(f"one row per chain is needed: {len(self.chains)} chains, got shape {tuple(like.shape)}")
         row = tuple(like.shape[1:])
@@ -57,21 +70,25 @@ class Streams:
         if key not in self._blocks:
             for old in [k for k in self._blocks if k[1] == purpose]:
                 del self._blocks[old]
-            self._blocks[key] = self._draw(block, purpose, (length, *row), like)
+            self._blocks[key] = self._draw(block, purpose, (length, *row), like, draw)
         return self._blocks[key][offset]
 
-    def rows(self, index: Sequence[int]) -> Streams:
-        """The streams of those chains only."""
-        return Streams(self.seed, tuple(self.chains[i] for i in index))
-
-    def _draw(self, block: int, purpose: str, shape: tuple[int, ...], like: Tensor) -> Tensor:
+    def _draw(self, block: int, purpose: str, shape: tuple[int, ...], like: Tensor, draw: Draw) -> Tensor:
         """(length, B, ...): one block of every chain, drawn on the host so that all devices see the same numbers."""
         double = like.dtype == torch.float64
         out = np.empty((shape[0], len(self.chains), *shape[1:]), dtype=np.float64 if double else np.float32)
         for i, chain in enumerate(self.chains):
             bits = np.random.Philox(key=[self.seed, chain], counter=[0, 0, block, zlib.crc32(purpose.encode())])
-            out[:, i] = np.random.Generator(bits).standard_normal(shape, dtype=out.dtype.type)
+            out[:, i] = draw(np.random.Generator(bits), shape, out.dtype.type)
         return torch.from_numpy(out).to(device=like.device, dtype=like.dtype)
+
+
+def _normal(generator: np.random.Generator, shape: tuple[int, ...], dtype: type) -> np.ndarray:
+    return generator.standard_normal(shape, dtype=dtype)
+
+
+def _uniform(generator: np.random.Generator, shape: tuple[int, ...], dtype: type) -> np.ndarray:
+    return generator.random(shape, dtype=dtype)
 
 
 def per_step(seed: int, device: torch.device | str = "cpu") -> Callable[[int], torch.Generator]:

@@ -25,6 +25,10 @@ class Rng(Protocol):
         """Standard normals shaped as `like` (B, ...), row i from chain i's own stream."""
         ...
 
+    def uniform(self, like: Tensor, step: int, purpose: str = "accept") -> Tensor:
+        """Uniform numbers in [0, 1), otherwise as `normal`."""
+        ...
+
 
 class Generator(Protocol):
     """h (B, *latent) -> x (B, C, H, W) in [0, 1], differentiable."""
@@ -50,8 +54,8 @@ class Density(Prior, Protocol):
         """(B, *latent) -> (B,) in nats, normalised."""
         ...
 
-    def sample(self, n: int, rng: Rng) -> Tensor:
-        """n exact draws (n, *latent); row i depends on chain i of `rng` alone."""
+    def sample(self, n: int, rng: Rng, step: int = 0) -> Tensor:
+        """n exact draws (n, *latent); row i depends on chain i of `rng` and the step alone."""
         ...
 
 
@@ -78,6 +82,20 @@ class Terms(NamedTuple):
 
 Target = Callable[[Tensor], Terms]
 """What a sampler walks on: usually a `ppgn.Pipeline`."""
+
+
+class Posterior(Protocol):
+    """A target that also shows its parts, as `ppgn.Pipeline` does: exact kernels need the prior's density."""
+
+    @property
+    def prior(self) -> Prior:
+        """p(h)."""
+        ...
+
+    def __call__(self, h: Tensor, /) -> Terms:
+        """The terms at h (B, *latent)."""
+        ...
+
 
 S = TypeVar("S", bound="State")
 

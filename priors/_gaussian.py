@@ -52,7 +52,7 @@ class Gaussian:
         squares = ((h - self.mean.to(h)) / std).flatten(1).square().sum(1)
         return -0.5 * squares - std.log().sum() - 0.5 * std.numel() * math.log(2 * math.pi)
 
-    def sample(self, n: int, rng: Rng) -> Tensor:
-        """n draws (n, *latent) on the device of `mean`."""
-        noise = rng.normal(self.mean.new_empty((n, *self.latent_shape)), step=0, purpose="prior")
+    def sample(self, n: int, rng: Rng, step: int = 0) -> Tensor:
+        """n draws (n, *latent) on the device of `mean`; other steps give other draws."""
+        noise = rng.normal(self.mean.new_empty((n, *self.latent_shape)), step, "prior")
         return self.mean + self.std * noise

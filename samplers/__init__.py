@@ -1,7 +1,24 @@
 """How p(h | y) is walked: pure init/step kernels and the iterator over their states."""
 
-from ppgn.samplers.langevin import LangevinState, activation_max, mala_approx
+from ppgn.samplers.independent import RejectionState, isir, rejection
+from ppgn.samplers.langevin import LangevinState, activation_max, mala_approx, ula
+from ppgn.samplers.metropolis import MalaState, mala
 from ppgn.samplers.schedules import geometric, linear
-from ppgn.samplers.walks import chain, walk
+from ppgn.samplers.walks import chain, cycle, walk
 
-__all__ = ["LangevinState", "activation_max", "chain", "geometric", "linear", "mala_approx", "walk"]
+__all__ = [
+    "LangevinState",
+    "MalaState",
+    "RejectionState",
+    "activation_max",
+    "chain",
+    "cycle",
+    "geometric",
+    "isir",
+    "linear",
+    "mala",
+    "mala_approx",
+    "rejection",
+    "ula",
+    "walk",
+]

@@ -7,6 +7,7 @@ gradient ascent and not a sampler of a stated density (Nguyen et al. 2017, Sec. 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, NamedTuple
 
@@ -75,6 +76,34 @@ def mala_approx(
         return d if mode == "paper" else at(step_size, k) * over_mean(d)
 
     return _sampler("mala_approx", pipeline, move, _clip(bounds), {**settings, "bounds": bounds})
+
+
+def ula(
+    pipeline: Target, step_size: Schedule, gamma: float = 1.0, *, temperature: float = 1.0
+) -> Sampler[LangevinState]:
+    """The unadjusted Langevin walk on p(h) p(y|G(h))^gamma: MALA-approx with its epsilons tied to one step size d.
+
+    h <- h + d (score + gamma d log p(y|G(h))/dh) + sqrt(2 d temperature) z
+
+    step_size     d, in units of h^2; the walk's law differs from its target by a bias that falls with d
+    gamma         power of the condition: 1 is Bayes' rule
+    temperature   1 samples, 0 climbs
+
+    On N(0, 1/a) its variance is 1 / (a (1 - a d / 2)). Raises ValueError for a step_size that is not positive and
+    finite, or a negative temperature.
+    """
+    if not callable(step_size) and not 0 < step_size < math.inf:
+        raise ValueError(f"step_size must be positive and finite, got {step_size}")
+    if not temperature >= 0:
+        raise ValueError(f"temperature must not be negative, got {temperature}")
+
+    def move(state: LangevinState, rng: Rng) -> Tensor:
+        terms, d = state.terms, at(step_size, state.step)
+        drift = d * (terms.prior + gamma * terms.condition)
+        return drift + math.sqrt(2 * d * temperature) * rng.normal(state.h, state.step) if temperature else drift
+
+    settings = {"step_size": step_size, "gamma": gamma, "temperature": temperature}
+    return _sampler("ula", pipeline, move, _clip(None), settings)
 
 
 def activation_max(

@@ -25,6 +25,30 @@ def walk(sampler: Sampler[S], state: S, rng: Rng) -> Iterator[S]:
         state = sampler.step(state, rng)
 
 
+def cycle(*samplers: Sampler[S]) -> Sampler[S]:
+    """One sampler after another, a step each; exact if all are. Their states must be of one type, as of mala and isir.
+
+    Raises ValueError for none, or for samplers of different targets.
+    """
+    if not samplers:
+        raise ValueError("cycle needs at least one sampler, got none")
+    first = samplers[0]
+    if any(other.target is not first.target for other in samplers):
+        raise ValueError("cycle needs samplers of one pipeline, got different ones")
+
+    def step(state: S, rng: Rng) -> S:
+        return samplers[state.step % len(samplers)].step(state, rng)
+
+    return Sampler(
+        first.init,
+        step,
+        exact=all(sampler.exact for sampler in samplers),
+        target=first.target,
+        name="cycle",
+        settings={str(i): {"name": s.name, **s.settings} for i, s in enumerate(samplers)},
+    )
+
+
 def check_start(h: Tensor, terms: Terms) -> None:
     """Once, at a sampler's init: refuse codes and terms that no step could use, naming what is needed and what came.
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 import ppgn
+from ppgn.random import streams
 from ppgn.types import Terms
 
 
@@ -80,3 +81,33 @@ class Counted(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         self.calls += 1
         return self.inner(x)
+
+
+@dataclass(frozen=True)
+class Logistic:
+    """p(y | x) = sigmoid(k (x_1 - c)): with a normal prior, a posterior that quadrature knows to any digit."""
+
+    k: float
+    c: float
+
+    def log_prob(self, x):
+        return torch.nn.functional.logsigmoid(self.k * (x.flatten(1)[:, 0] - self.c))
+
+    def rows(self, index):
+        return self
+
+    def truth(self, gamma=1.0):
+        """(mean, standard deviation) of z_1 and the share with p(y | z) > 1/2."""
+        z = torch.linspace(-10, 10, 200_001, dtype=torch.float64)
+        w = (-0.5 * z**2 + gamma * torch.nn.functional.logsigmoid(self.k * (z - self.c))).softmax(0)
+        mean = (w * z).sum()
+        return mean.item(), (w * (z - mean) ** 2).sum().sqrt().item(), w[z > self.c].sum().item()
+
+
+def logistic_posterior(condition, prior=None) -> ppgn.Pipeline:
+    """Codes of two numbers as images of two pixels; the second is a nuisance that the condition does not see."""
+    return ppgn.Pipeline(lambda h: h.view(-1, 1, 1, 2), prior or ppgn.priors.gaussian((2,)), condition)
+
+
+def normal_start(n: int, seed: int = 0, d: int = 2) -> Tensor:
+    return streams(seed, n).normal(torch.empty(n, d, dtype=torch.float64), 0, "start")

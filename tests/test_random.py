@@ -50,7 +50,7 @@ def test_numbers_are_standard_normal_and_uncorrelated():
 def test_shape_dtype_and_memory():
     rng = streams(0, 2)
     assert rng.normal(like(2, 3, dtype=torch.float64), 0).dtype == torch.float64
-    rng.normal(like(2, 3, 256, 256), 0)
+    rng.normal(like(2, 3, 64, 64), 0)
     assert max(block[:, 0].numel() for block in rng._blocks.values()) <= BLOCK_NUMBERS
     for step in range(0, 20 * BLOCK_STEPS, BLOCK_STEPS):
         rng.normal(like(2, 10), step)
