@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
@@ -15,7 +15,7 @@ Objective = Literal["log_prob", "released", "logit"]
 
 
 def class_label(
-    classifier: nn.Module, label: int | Sequence[int] | Tensor, *, objective: Objective = "log_prob"
+    classifier: Callable[[Tensor], Tensor], label: int | Sequence[int] | Tensor, *, objective: Objective = "log_prob"
 ) -> ClassLabel:
     """The image shows class `label`: log softmax(classifier(x))[label], in nats.
 
@@ -37,13 +37,14 @@ def class_label(
     require_eval(classifier, "classifier")
     if objective not in get_args(Objective):
         raise ValueError(f"objective must be one of {get_args(Objective)}, got {objective!r}")
-    labels = torch.as_tensor(label)
+    labels = torch.as_tensor(label)  # cloned below: what the caller does to it later is not the condition's
     if labels.dtype.is_floating_point or labels.dtype == torch.bool or labels.ndim > 1 or labels.numel() == 0:
         raise ValueError(f"label must be one whole number or one per row, got {label!r}")
     if int(labels.min()) < 0:
         raise ValueError(f"label must not be negative, got {int(labels.min())}")
-    weights = next(classifier.parameters(), labels)
-    return ClassLabel(classifier, labels.to(weights.device), int(labels.max()), objective)
+    weights = next(classifier.parameters(), labels) if isinstance(classifier, nn.Module) else labels
+    labels = labels.to(weights.device, torch.int64, copy=True)
+    return ClassLabel(classifier, labels, int(labels.max()), objective)
 
 
 def unconditional() -> Unconditional:
@@ -55,7 +56,7 @@ def unconditional() -> Unconditional:
 class ClassLabel:
     """See `class_label`."""
 
-    classifier: nn.Module
+    classifier: Callable[[Tensor], Tensor]
     label: Tensor  # () or (B,), where the classifier's weights are
     largest: int  # of the labels: known on the host, so that checking its range never waits for a device
     objective: Objective = "log_prob"

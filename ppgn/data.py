@@ -5,6 +5,7 @@ Training order is a function of (seed, step), so a run resumed at any step sees 
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 import torch
+from numpy.lib.npyio import NpzFile
 from torch import Tensor
 
 
@@ -114,12 +116,12 @@ def batches(images: ImageSet, batch_size: int, seed: int, start: int = 0) -> Ite
 def _npz(path: Path, split: str) -> ImageSet:
     arrays = []
     try:
-        with open(path, "rb") as stream, np.load(stream) as file:
+        with open(path, "rb") as stream, NpzFile(stream, allow_pickle=False) as file:
             for name in (f"x_{split}", f"y_{split}"):
                 if name not in file:
                     raise ValueError(f"{path} must hold the array {name}, it has {sorted(file)}")
                 arrays.append(file[name])
-    except (OSError, EOFError, ValueError, BadZipFile) as error:
+    except (OSError, EOFError, ValueError, BadZipFile, zlib.error) as error:
         raise ValueError(f"{path} must be an .npz image set: {error}") from None
     images, labels = arrays
     return _image_set(images, labels, origin=str(path))
@@ -144,5 +146,7 @@ def _image_set(images: np.ndarray, labels: np.ndarray, origin: str) -> ImageSet:
         )
     if labels.shape != images.shape[:1]:
         raise ValueError(f"{origin}: one label an image is needed, got {labels.shape} for {images.shape[0]} images")
+    if not np.issubdtype(labels.dtype, np.integer) or (len(labels) and labels.min() < 0):
+        raise ValueError(f"{origin}: labels must be whole numbers from 0 on, got {labels.dtype} from {labels.min()}")
     stacked = images[:, None] if grey else images.transpose(0, 3, 1, 2)
     return ImageSet(torch.from_numpy(np.ascontiguousarray(stacked)), torch.from_numpy(labels.astype(np.int64)))

@@ -50,38 +50,59 @@ def atomic(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def new_folder(path: Path, overwrite: bool = False) -> Iterator[Path]:
-    """Yield a temporary folder beside `path` that becomes `path` if the body ends well.
+def new_folder(path: Path, overwrite: str | None = None) -> Iterator[Path]:
+    """Yield a temporary folder beside `path` that becomes `path` if the body ends well; the old one stays until then.
 
     Raises as `check_new_folder` does.
     """
     check_new_folder(path, overwrite)
+    path = path.resolve()
+    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    aside = temporary.with_name(f"{temporary.name}.old")
     try:
         yield temporary
         os.chmod(temporary, 0o755)
-        if path.exists():
-            shutil.rmtree(path)
-        os.rename(temporary, path)
+        _replace_folder(temporary, path, aside)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def check_new_folder(path: Path, overwrite: bool = False) -> None:
-    """Make sure now, before any work, that results can be written to the folder `path` later.
+def _replace_folder(new: Path, path: Path, aside: Path) -> None:
+    """`new` becomes `path`; what stood there is deleted only once it does."""
+    if path.exists():
+        os.rename(path, aside)
+    try:
+        os.rename(new, path)
+    except OSError:
+        if aside.exists():
+            os.rename(aside, path)
+        raise
+    shutil.rmtree(aside, ignore_errors=True)
 
-    Raises FileExistsError if it is there (and not empty) and may not be overwritten, NotADirectoryError or
-    PermissionError if it cannot be made.
+
+def check_new_folder(path: Path, overwrite: str | None = None) -> None:
+    """Make sure now, before any work and without changing anything, that results can be written to the folder `path`.
+
+    overwrite: name of the file by which a folder that has files in it is known to be an earlier result, to be replaced.
+    Raises FileExistsError if the folder has files in it and may not be replaced, ValueError for the working directory
+    or one above it, NotADirectoryError or PermissionError if it cannot be made.
     """
+    path = path.resolve()
+    if path == Path.cwd() or path in Path.cwd().parents:
+        raise ValueError(f"the output must be a folder of its own, not the working directory or one above it: {path}")
     if path.is_file():
         raise NotADirectoryError(f"the output must be a folder, but {path} is a file")
-    if path.is_dir() and any(path.iterdir()) and not overwrite:
-        raise FileExistsError(
-            f"the output folder must be new or empty: {path} has files in it; choose another or overwrite"
-        )
+    if path.is_dir() and any(path.iterdir()):
+        if overwrite is None:
+            raise FileExistsError(f"the output folder must be new or empty: {path} has files in it; choose another")
+        if not (path / overwrite).is_file():
+            raise FileExistsError(
+                f"only an earlier result, with a {overwrite}, is overwritten: {path} holds other files"
+            )
+    parent = next(p for p in path.parents if p.exists())
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=path.parent):
+        with tempfile.TemporaryFile(dir=parent):
             pass
     except OSError as error:
         raise type(error)(f"the output folder must be writable: {path} cannot be made ({error.strerror})") from None
@@ -111,7 +132,8 @@ def sha256(path: Path) -> str:
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> None:
     """Write a safetensors file with `header` (anything JSON takes) in its metadata, atomically."""
-    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    # copies, since safetensors refuses tensors that share memory
+    plain = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
     write_bytes(path, to_bytes(plain, {"ppgn": json.dumps(header, sort_keys=True)}))
 
 
@@ -120,6 +142,8 @@ def read_tensors(path: Path, checksum: str | None = None) -> tuple[dict[str, Ten
 
     Raises FileNotFoundError, or DamagedFileError if the sha256 is not `checksum` or the file does not parse.
     """
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no file {path}")
     if checksum is not None and (found := sha256(path)) != checksum:
         raise DamagedFileError(
             f"{path} must have sha256 {checksum}, got {found}: it was altered or cut; fetch it again"

@@ -70,6 +70,11 @@ class Pipeline:
             leaf = h.detach().requires_grad_()
             image = self.generator(leaf)
             log_condition = condition.log_prob(image)
+            if not log_condition.requires_grad:
+                raise ValueError(
+                    "generator and condition must be differentiable: log p(y | G(h)) came without a graph to h "
+                    "(no_grad, inference_mode or detach inside?)"
+                )
             # the sum over chains is safe: row i of the image depends on row i of h alone
             (gradient,) = torch.autograd.grad(log_condition.sum(), leaf)
         image = image.detach()

@@ -7,6 +7,7 @@ randomness has to be saved, and no global generator is ever touched.
 
 from __future__ import annotations
 
+import operator
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -23,14 +24,14 @@ BLOCK_NUMBERS = 1 << 16  # at most this many numbers a chain and block, so that 
 def streams(seed: int, n: int, first: int = 0) -> Streams:
     """Randomness for chains first, first + 1, ..., first + n - 1.
 
-    Raises ValueError for a negative seed or a seed of more than 64 bits, or n < 1.
+    Raises ValueError for a seed outside 64 bits or n < 1, TypeError for a seed that is no whole number.
 
     >>> a, b = streams(seed=0, n=16), streams(seed=0, n=1, first=3)
     >>> bool((a.normal(torch.empty(16, 4), step=7)[3] == b.normal(torch.empty(1, 4), step=7)[0]).all())
     True
     """
-    if not 0 <= seed < 1 << 64:
-        raise ValueError(f"seed must lie in [0, 2**64), got {seed}")
+    if isinstance(seed, bool) or not 0 <= operator.index(seed) < 1 << 64:
+        raise ValueError(f"seed must be a whole number in [0, 2**64), got {seed}")
     if n < 1:
         raise ValueError(f"n must be at least 1 chain, got {n}")
     return Streams(seed, tuple(range(first, first + n)))
@@ -78,7 +79,8 @@ class Streams:
         double = like.dtype == torch.float64
         out = np.empty((shape[0], len(self.chains), *shape[1:]), dtype=np.float64 if double else np.float32)
         for i, chain in enumerate(self.chains):
-            bits = np.random.Philox(key=[self.seed, chain], counter=[0, 0, block, zlib.crc32(purpose.encode())])
+            key = np.array([self.seed, chain], dtype=np.uint64)
+            bits = np.random.Philox(key=key, counter=[0, 0, block, zlib.crc32(purpose.encode())])
             out[:, i] = draw(np.random.Generator(bits), shape, out.dtype.type)
         return torch.from_numpy(out).to(device=like.device, dtype=like.dtype)
 

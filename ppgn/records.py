@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import platform
 from collections.abc import Iterator, Mapping
 from importlib.metadata import version
+from types import FunctionType
 from typing import Any
 
 import torch
@@ -37,19 +39,28 @@ def describe(value: Any) -> Any:
             "is": type(value).__name__,
             **{f.name: describe(getattr(value, f.name)) for f in dataclasses.fields(value)},
         }
+    if isinstance(value, FunctionType):  # another function of the same name is told by its code
+        code = repr((value.__code__.co_code, value.__code__.co_consts, value.__code__.co_names)).encode()
+        return {"is": value.__qualname__, "code": hashlib.sha256(code).hexdigest()[:16]}
     return {"is": type(value).__name__}
 
 
-def weights(part: Any, name: str = "") -> Iterator[tuple[str, str]]:
-    """(dotted name, sha256 of the weights) of every network inside a record of ours, as `prior.encoder`."""
+def networks(part: Any, name: str = "") -> Iterator[tuple[str, nn.Module]]:
+    """(dotted name, network) of every network inside a record of ours, as `prior.encoder` of a pipeline."""
     if isinstance(part, nn.Module):
-        yield name, files.fingerprint(part)
+        yield name, part
     elif dataclasses.is_dataclass(part) and not isinstance(part, type):
         for field in dataclasses.fields(part):
-            yield from weights(getattr(part, field.name), f"{name}.{field.name}".lstrip("."))
+            yield from networks(getattr(part, field.name), f"{name}.{field.name}".lstrip("."))
 
 
-def of_device(part: Any) -> tuple[torch.device, torch.dtype]:
-    """Where a network's weights are and of which type: the CPU and float32 for what has none."""
-    found = next(part.parameters(), None) if isinstance(part, nn.Module) else None
+def weights(part: Any) -> dict[str, str]:
+    """The sha256 of the weights of every network inside a record of ours, by its dotted name."""
+    return {name: files.fingerprint(network) for name, network in networks(part)}
+
+
+def of_device(part: Any, otherwise: Tensor | None = None) -> tuple[torch.device, torch.dtype]:
+    """Where a network's weights are and of which type; for what has none, as `otherwise`, or the CPU and float32."""
+    own: Tensor | None = next(part.parameters(), None) if isinstance(part, nn.Module) else None
+    found = otherwise if own is None else own
     return (torch.device("cpu"), torch.float32) if found is None else (found.device, found.dtype)

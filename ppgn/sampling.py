@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ppgn import records, saving
-from ppgn.checks import require_shape
+from ppgn.checks import require_eval, require_shape
 from ppgn.conditions import ClassLabel
 from ppgn.pipeline import Pipeline
 from ppgn.random import streams
@@ -59,8 +59,8 @@ class Samples:
     def save(self, folder: str | Path, overwrite: bool = False) -> None:
         """Write grid.png, chain.gif (the walk), samples.safetensors and run.json, all or nothing.
 
-        Raises FileExistsError for a folder with files in it unless `overwrite`, NotADirectoryError or PermissionError
-        where none can be made.
+        Raises FileExistsError for a folder with files in it, which `overwrite` allows only if they are an earlier run;
+        ValueError for the working directory, NotADirectoryError or PermissionError where no folder can be made.
         """
         saving.write(
             Path(folder),
@@ -90,16 +90,22 @@ class Samples:
         if differing:
             lines = "; ".join(f"{key}: saved {self.record.get(key)}, now {now[key]}" for key in differing)
             raise ValueError(f"a run must be resumed with what it was begun with, but {lines}")
-        device, dtype = records.of_device(pipeline.generator)
+        device, dtype = records.of_device(pipeline.generator, self.codes)
+        if steps < 0:
+            raise ValueError(f"steps must be at least 0, got {steps}")
         state = unpack(kernel.init(self.codes.to(device, dtype)), self.state)
-        more = _run(kernel, state, steps, self.record, self.labels, self.frame_chains, progress)
-        return replace(
+        every = max(1, (self.steps + steps) // self.record["frames"]) if self.record["frames"] else 0
+        record = {**self.record, "frame_every": every}
+        more = _run(kernel, state, steps, record, self.labels, self.frame_chains, progress, pictured=True)
+        kept = self.frame_steps % every == 0 if every else torch.zeros(len(self.frame_steps), dtype=torch.bool)
+        joined = replace(
             more,
             log_condition=torch.cat([self.log_condition, more.log_condition[1:]]),
             chain=torch.cat([self.chain, more.chain]),
-            frames=torch.cat([self.frames, more.frames]),
-            frame_steps=torch.cat([self.frame_steps, more.frame_steps]),
+            frames=torch.cat([self.frames[kept], more.frames]),
+            frame_steps=torch.cat([self.frame_steps[kept], more.frame_steps]),
         )
+        return _require_finite(joined)
 
     def _state_beyond(self) -> dict[str, Tensor]:
         """What the state holds beyond the tensors that have a name of their own."""
@@ -150,23 +156,29 @@ def sample(
             f"n and thin must be at least 1, steps and frames at least 0, got {n=}, {thin=}, {steps=}, {frames=}"
         )
     kernel = _kernel(pipeline, sampler)
-    state = kernel.init(_start(pipeline, n, seed, start))
     labels = _labels(pipeline, n)
+    state = kernel.init(_start(pipeline, n, seed, start))
     record = {
         "n": n,
         "seed": seed,
         "thin": thin,
+        "frames": frames,
+        "asked_steps": steps,
+        "device": str(state.h.device),
+        "dtype": str(state.h.dtype),
         "frame_every": max(1, steps // frames) if frames else 0,
         "start": "given" if start is not None else records.describe(_density_of_start(pipeline)) or "standard normals",
         **_described(pipeline, kernel),
         "versions": records.versions(),
     }
     shown = chains_to_show(state.terms.image, labels, frames)
-    return _run(kernel, state, steps, record, labels, shown, progress)
+    return _require_finite(_run(kernel, state, steps, record, labels, shown, progress))
 
 
 def _kernel(pipeline: Pipeline, sampler: Choice | None) -> Sampler[Any]:
-    """The sampler itself. Raises ValueError if there is none, or if it walks another pipeline."""
+    """The sampler itself. Raises ValueError if there is none, it walks another pipeline, or a network may train."""
+    for name, network in records.networks(pipeline):
+        require_eval(network, name)
     choice = sampler if sampler is not None else pipeline.sampler
     if choice is None:
         raise ValueError(
@@ -188,12 +200,12 @@ def _described(pipeline: Pipeline, kernel: Sampler[Any]) -> dict[str, Any]:
         "prior": records.describe(pipeline.prior),
         "origin": dict(pipeline.origin),
         "batch_size": pipeline.batch_size,
-        "weights": dict(records.weights(pipeline)),
+        "weights": records.weights(pipeline),
     }
 
 
 def _start(pipeline: Pipeline, n: int, seed: int, start: Tensor | None) -> Tensor:
-    device, dtype = records.of_device(pipeline.generator)
+    device, dtype = records.of_device(pipeline.generator, start)
     rng = streams(seed, n)
     if start is not None:
         if pipeline.latent_shape is not None:
@@ -216,8 +228,12 @@ def _density_of_start(pipeline: Pipeline) -> Density | None:
 
 
 def _labels(pipeline: Pipeline, n: int) -> Tensor | None:
-    condition = pipeline.condition
-    return condition.label.cpu().expand(n).clone() if isinstance(condition, ClassLabel) else None
+    if not isinstance(pipeline.condition, ClassLabel):
+        return None
+    label = pipeline.condition.label.cpu()
+    if label.ndim == 1 and len(label) != n:
+        raise ValueError(f"label must be one number or one per chain: n = {n}, got {len(label)} labels")
+    return label.expand(n).clone()
 
 
 def _run(
@@ -228,10 +244,11 @@ def _run(
     labels: Tensor | None,
     shown: Tensor,
     progress: bool,
+    pictured: bool = False,
 ) -> Samples:
-    notes = Notes(record["thin"] or 0, record["frame_every"], shown)
+    notes = Notes(record["thin"] or 0, record["frame_every"], shown, pictured)
     trace = take(kernel, state, steps, streams(record["seed"], record["n"]), notes, progress)
-    return _require_finite(_samples(kernel, trace, record, labels, shown))
+    return _samples(kernel, trace, record, labels, shown)
 
 
 def _samples(

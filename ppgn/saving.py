@@ -23,10 +23,10 @@ def write(
 ) -> None:
     """Write a run: `tensors` holds those named in TENSORS and whatever else there is to keep.
 
-    Raises FileExistsError if the folder has files in it and may not be overwritten; nothing is changed then.
+    Only an earlier run is overwritten. Raises as `files.check_new_folder` does, and changes nothing then.
     """
     names = None if labels is None else labels.tolist()
-    with files.new_folder(folder, overwrite) as temporary:
+    with files.new_folder(folder, RECORD if overwrite else None) as temporary:
         kept = dict(tensors) if labels is None else {**tensors, "labels": labels}
         files.write_tensors(temporary / FILE, kept, {"kind": "ppgn samples"})
         files.write_json(temporary / RECORD, {**record, "sha256": {FILE: files.sha256(temporary / FILE)}})

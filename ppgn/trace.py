@@ -24,6 +24,7 @@ class Notes:
     thin: int
     frame_every: int
     shown: Tensor
+    pictured: bool = False  # whether the first state has been pictured before, as a resumed one has
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class Trace:
 
 
 def take(sampler: Sampler[Any], state: Any, steps: int, rng: Rng, notes: Notes, progress: bool) -> Trace:
-    """Walk `steps` from `state`. The state it begins with is pictured only if it is the start of all."""
+    """Walk `steps` from `state`, noting that one too unless `notes.pictured`."""
     first = state.step
     log_condition = state.terms.log_condition.new_empty((steps + 1, len(state.h)))
     shown = notes.shown.to(state.h.device)
@@ -48,7 +49,8 @@ def take(sampler: Sampler[Any], state: Any, steps: int, rng: Rng, notes: Notes, 
 
     def note(state: Any) -> None:
         log_condition[state.step - first] = state.terms.log_condition
-        if notes.frame_every and state.step % notes.frame_every == 0 and (state.step > first or first == 0):
+        fresh = state.step > first or not notes.pictured
+        if notes.frame_every and state.step % notes.frame_every == 0 and fresh:
             frames[state.step] = images.to_uint8(state.terms.image[shown]).cpu()
             bar.set_postfix(log_p=f"{float(state.terms.log_condition.mean()):.3g}", refresh=False)
         if notes.thin and state.step > first and state.step % notes.thin == 0:

@@ -21,7 +21,7 @@ def gaussian(latent_shape: tuple[int, ...], mean: float | Tensor = 0.0, std: flo
     >>> [round(p, 4) for p in prior.log_prob(torch.tensor([[0.0, 0.0], [0.5, 0.0]])).tolist()]
     [-0.4516, -0.9516]
     """
-    mean, std = torch.as_tensor(mean, dtype=torch.float32), torch.as_tensor(std, dtype=torch.float32)
+    mean, std = (v.clone() if isinstance(v, Tensor) else torch.tensor(v, dtype=torch.float64) for v in (mean, std))
     if not bool((std > 0).all()):
         raise ValueError(f"std must be positive everywhere, got a minimum of {std.min().item()}")
     try:

@@ -11,8 +11,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ppgn.samplers.metropolis import MalaState, choose, require_density
-from ppgn.samplers.walks import check_start
+from ppgn.samplers.metropolis import MalaState, require_density
+from ppgn.samplers.walks import check_codes, check_start, choose
 from ppgn.types import Posterior, Rng, Sampler, Terms
 
 
@@ -35,6 +35,7 @@ def rejection(pipeline: Posterior, gamma: float = 1.0) -> Sampler[RejectionState
     prior = require_density(pipeline.prior, "rejection")
 
     def init(h: Tensor) -> RejectionState:
+        check_codes(h)
         terms = pipeline(h)
         check_start(h, terms)
         none = torch.full((len(h),), -1, device=h.device)
@@ -70,6 +71,7 @@ def isir(pipeline: Posterior, proposals: int = 10, gamma: float = 1.0) -> Sample
         raise ValueError(f"proposals must be at least 1, got {proposals}")
 
     def init(h: Tensor) -> MalaState:
+        check_codes(h)
         terms = pipeline(h)
         check_start(h, terms)
         log_prob = prior.log_prob(h) + gamma * terms.log_condition

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from ppgn.samplers.schedules import at
-from ppgn.samplers.walks import check_start
+from ppgn.samplers.walks import check_codes, check_start, choose, finite
 from ppgn.types import Rng, Sampler, Schedule, Target, Terms
 
 Bounds = tuple[float | Tensor, float | Tensor]
@@ -27,7 +27,7 @@ class LangevinState(NamedTuple):
     h: Tensor  # (B, *latent)
     terms: Terms
     step: int
-    failed_at: Tensor  # (B,) int64: the step whose move was not finite, -1 while well
+    failed_at: Tensor  # (B,) int64: the step whose move or terms were not finite, -1 while well
 
 
 def mala_approx(
@@ -135,7 +135,7 @@ def activation_max(
 def over_mean(d: Tensor) -> Tensor:
     """d (B, *latent) over its own mean absolute value, chain by chain; a chain with nowhere to go stays."""
     size = d.abs().flatten(1).mean(1).view(-1, *[1] * (d.ndim - 1))
-    return torch.where(size > 0, d / size, 0.0)
+    return torch.where(size == 0, 0.0, d / size)  # NaN stays NaN, to be seen
 
 
 def _sampler(
@@ -148,19 +148,25 @@ def _sampler(
     """h <- constrain(h + move), the terms evaluated once at the new code."""
 
     def init(h: Tensor) -> LangevinState:
+        check_codes(h)
         terms = target(h)
         check_start(h, terms)
         return LangevinState(h, terms, 0, torch.full((len(h),), -1, device=h.device))
 
     @torch.no_grad()
     def step(state: LangevinState, rng: Rng) -> LangevinState:
+        # a chain that meets NaN or inf stays where all was finite; the others walk on, and no host sync is needed
         moved = state.h + move(state, rng)
-        # a chain that meets NaN or inf stays at its last finite code; the others walk on, and no host sync is needed
-        well = torch.isfinite(moved).flatten(1).all(1) & (state.failed_at < 0)
-        rows = well.view(-1, *[1] * (moved.ndim - 1))
-        h = torch.where(rows, constrain(moved, state.step), state.h)
-        failed_at = torch.where(well | (state.failed_at >= 0), state.failed_at, state.step + 1)
-        return LangevinState(h, target(h), state.step + 1, failed_at)
+        well = finite(moved) & (state.failed_at < 0)
+        h = choose(well, constrain(moved, state.step), state.h)
+        terms = target(h)
+        well = well & finite(terms.prior) & finite(terms.condition) & torch.isfinite(terms.log_condition)
+        return LangevinState(
+            choose(well, h, state.h),
+            Terms(*(choose(well, new, old) for new, old in zip(terms, state.terms, strict=True))),
+            state.step + 1,
+            torch.where(well | (state.failed_at >= 0), state.failed_at, state.step + 1),
+        )
 
     return Sampler(init, step, exact=False, target=target, name=name, settings=settings)
 

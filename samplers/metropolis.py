@@ -12,7 +12,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ppgn.samplers.walks import check_start
+from ppgn.samplers.walks import check_codes, check_start, choose
 from ppgn.types import Density, Posterior, Prior, Rng, Sampler, Terms
 
 
@@ -45,6 +45,7 @@ def mala(pipeline: Posterior, step_size: float, gamma: float = 1.0) -> Sampler[M
         return terms, prior.log_prob(h) + gamma * terms.log_condition
 
     def init(h: Tensor) -> MalaState:
+        check_codes(h)
         terms, log_prob = evaluate(h)
         check_start(h, terms)
         return MalaState(h, terms, log_prob, 0, torch.full((len(h),), -1, device=h.device), torch.ones_like(log_prob))
@@ -80,11 +81,6 @@ def require_density(prior: Prior, kernel: str) -> Density:
         f"{kernel} needs a prior with a density (log_prob and sample), as gaussian, but {type(prior).__name__} has "
         "none; ula and mala_approx walk on a score alone"
     )
-
-
-def choose(taken: Tensor, new: Tensor, old: Tensor) -> Tensor:
-    """Row by row: new where taken (B,), else old."""
-    return torch.where(taken.view(-1, *[1] * (new.ndim - 1)), new, old)
 
 
 def _log_proposal(move: Tensor, score: Tensor, step_size: float) -> Tensor:

@@ -49,26 +49,45 @@ def cycle(*samplers: Sampler[S]) -> Sampler[S]:
     )
 
 
-def check_start(h: Tensor, terms: Terms) -> None:
-    """Once, at a sampler's init: refuse codes and terms that no step could use, naming what is needed and what came.
+def choose(taken: Tensor, new: Tensor, old: Tensor) -> Tensor:
+    """Row by row: new where taken (B,), else old."""
+    return torch.where(taken.view(-1, *[1] * (new.ndim - 1)), new, old)
 
-    Raises TypeError for codes that are no floats, ValueError for a wrong shape or for NaN or inf, naming the chains.
-    """
+
+def finite(value: Tensor) -> Tensor:
+    """(B, ...) -> (B,): which rows hold neither NaN nor infinity."""
+    return torch.isfinite(value).flatten(1).all(1)
+
+
+def check_codes(h: Tensor) -> None:
+    """Before the first evaluation: TypeError for codes that are no floats, ValueError for NaN or inf, by chain."""
     if not h.is_floating_point():
         raise TypeError(f"codes must be floating point, got {h.dtype}")
+    _require_finite("code", h)
+
+
+def check_start(h: Tensor, terms: Terms) -> None:
+    """Once, at a sampler's init: refuse terms that no step could use, naming what is needed and what came.
+
+    Raises ValueError for a wrong shape or for NaN or inf, naming the chains.
+    """
     b = len(h)
     if terms.log_condition.shape != (b,):
         got = tuple(terms.log_condition.shape)
         raise ValueError(f"Condition must return shape (B,) = ({b},), got {got}; select a class or sum")
-    if terms.image.ndim != 4 or len(terms.image) != b:
-        raise ValueError(f"Generator must return images (B, C, H, W) with B = {b}, got {tuple(terms.image.shape)}")
+    if terms.image.ndim != 4 or len(terms.image) != b or terms.image.shape[1] not in (1, 3):
+        got = tuple(terms.image.shape)
+        raise ValueError(f"Generator must return images (B, C, H, W) with B = {b}, C = 1 or 3, got {got}")
     for name, value in (("Prior score", terms.prior), ("Condition gradient", terms.condition)):
         if value.shape != h.shape:
             raise ValueError(f"{name} must have the code's shape {tuple(h.shape)}, got {tuple(value.shape)}")
-    named = [("code", h), ("image", terms.image), ("prior score", terms.prior), ("condition gradient", terms.condition),
-             ("log condition", terms.log_condition)]  # fmt: skip
-    for name, value in named:
-        bad = (~torch.isfinite(value)).flatten(1 if value.ndim > 1 else 0)
-        chains = (bad.any(1) if bad.ndim > 1 else bad).nonzero().flatten().tolist()
-        if chains:
-            raise ValueError(f"{name} must be finite at the start (step 0), but is not in chains {chains}")
+    _require_finite("image", terms.image)
+    _require_finite("prior score", terms.prior)
+    _require_finite("condition gradient", terms.condition)
+    _require_finite("log condition", terms.log_condition[:, None])
+
+
+def _require_finite(name: str, value: Tensor) -> None:
+    chains = (~finite(value)).nonzero().flatten().tolist()
+    if chains:
+        raise ValueError(f"{name} must be finite at the start (step 0), but is not in chains {chains}")

@@ -80,7 +80,7 @@ def test_an_existing_folder_is_kept_unless_told(tmp_path):
     ):
         pass
     assert (tmp_path / "out" / "precious").exists()
-    with files.new_folder(tmp_path / "out", overwrite=True) as temporary:
+    with files.new_folder(tmp_path / "out", overwrite="precious") as temporary:
         (temporary / "new").write_text("x")
     assert os.listdir(tmp_path / "out") == ["new"]
 

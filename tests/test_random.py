@@ -73,7 +73,7 @@ def test_training_noise_depends_on_seed_and_step_alone():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: streams(-1, 2), r"seed must lie in \[0, 2\*\*64\), got -1"),
+        (lambda: streams(-1, 2), r"seed must be a whole number in \[0, 2\*\*64\), got -1"),
         (lambda: streams(0, 0), "at least 1 chain, got 0"),
         (lambda: streams(0, 3).normal(like(2, 4), 0), r"3 chains, got shape \(2, 4\)"),
     ],

@@ -169,13 +169,13 @@ def test_nan_names_step_and_chain_and_keeps_the_others():
     problem = linear()
     pipeline, target = failing(problem, at=5)
     sampler = replace(samplers.mala_approx(target, 0.1, 0.2, 0.05), target=pipeline)
-    with pytest.raises(ppgn.ChainError, match=r"chain 1 at step 6; .* the other 2 chains are whole") as caught:
+    with pytest.raises(ppgn.ChainError, match=r"chain 1 at step 5; .* the other 2 chains are whole") as caught:
         run(pipeline, n=3, steps=20, sampler=sampler)
     well = run(pipeline, n=3, steps=20)
     samples = caught.value.samples
     assert torch.equal(samples.codes[[0, 2]], well.codes[[0, 2]])
     assert torch.isfinite(samples.codes).all()
-    assert samples.failed_at.tolist() == [-1, 6, -1]
+    assert samples.failed_at.tolist() == [-1, 5, -1]
 
 
 def test_chain_errors_can_be_saved(tmp_path):
@@ -184,7 +184,7 @@ def test_chain_errors_can_be_saved(tmp_path):
     with pytest.raises(ppgn.ChainError) as caught:
         run(pipeline, n=3, steps=4, sampler=sampler)
     caught.value.samples.save(tmp_path / "out")
-    assert ppgn.Samples.load(tmp_path / "out").failed_at.tolist() == [-1, 3, -1]
+    assert ppgn.Samples.load(tmp_path / "out").failed_at.tolist() == [-1, 2, -1]
 
 
 @pytest.mark.parametrize("which", ["samples.safetensors", "run.json"])

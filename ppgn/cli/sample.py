@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import torch
 import typer
 
-from ppgn import files, pretrained
+from ppgn import files, pretrained, saving
 from ppgn.cli.options import device_of
 from ppgn.conditions import class_label
 from ppgn.pipeline import Pipeline
@@ -33,11 +33,11 @@ def sample_command(
     resume: Annotated[
         Path | None, typer.Option(help="go on with the run saved in this folder; only --steps applies")
     ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="replace a folder that has files in it")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="replace an earlier run in --out")] = False,
     progress: Annotated[bool, typer.Option(help="a bar, on a terminal")] = True,
 ) -> None:
     """Sample images of a class from a bundled model and save them with their record."""
-    files.check_new_folder(out, overwrite)
+    files.check_new_folder(out, saving.RECORD if overwrite else None)
     given = {
         "mode": mode,
         "eps_prior": eps_prior,
@@ -92,19 +92,17 @@ def _classes(label: list[str], classes: int) -> list[int]:
 
 def _resumed(samples: Samples, steps: int, device: str | None, progress: bool) -> Samples:
     record = samples.record
-    origin = record["origin"]
-    if "model" not in origin or samples.labels is None:
+    origin, walk, asked = (record.get(key, {}) for key in ("origin", "sampler", "condition"))
+    plain = walk.get("name") == "mala_approx" and not any(isinstance(value, dict) for value in walk.values())
+    if "model" not in origin or asked.get("is") != "ClassLabel" or not plain:
         raise ValueError(
-            "only a run of a bundled model under a class label can be resumed from here; use Samples.resume"
+            "only runs of a bundled model under a class label, by mala_approx with plain numbers, are resumed from "
+            "here; use Samples.resume"
         )
-    settings = {name: value for name, value in record["sampler"].items() if name != "name"}
+    settings = {name: value for name, value in walk.items() if name != "name"}
     pipeline = pretrained.load(
-        origin["model"],
-        origin["variant"],
-        device=device_of(device),
-        settings=settings,
-        batch_size=record["batch_size"],
+        origin["model"], origin["variant"], device=device_of(device), settings=settings, batch_size=record["batch_size"]
     )
     assert pipeline.classifier is not None
-    condition = class_label(pipeline.classifier, samples.labels)
+    condition = class_label(pipeline.classifier, asked["label"], objective=asked["objective"])
     return samples.resume(pipeline.given(condition), steps, progress=progress)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -10,7 +11,8 @@ import torch
 import typer
 from torch import Tensor
 
-from ppgn import models, training
+from ppgn import files, models, training
+from ppgn.checks import require_shape
 from ppgn.cli.options import device_of
 from ppgn.data import ImageSet, batches, index_batches, load, to_float
 
@@ -70,7 +72,7 @@ def classifier(
     if arch not in CLASSIFIERS:
         raise ValueError(f"arch must be one of {', '.join(CLASSIFIERS)}, got {arch!r}")
     where = device_of(device)
-    images = load(data).part(part).to(where)
+    images = _images(data, part, where, config)
     classes = int(images.labels.max()) + 1
     network = models.build(lambda: CLASSIFIERS[arch](images.image_shape, classes), seed).to(where)
     trainer = training.classifier_trainer(network, learning_rate=_falling(learning_rate, steps), shift=shift)
@@ -124,8 +126,8 @@ def joint(
         "weights": [weight_image, weight_h1, weight_h, weight_gan],
     }
     where = device_of(device)
-    images = load(data).part(part).to(where)
-    network = _encoder(encoder, where)
+    images = _images(data, part, where, config)
+    network = _encoder(encoder, images, config)
     (code,) = network.latent_shape
     generator = models.build(lambda: models.UpconvGenerator(code, images.image_shape), seed)
     discriminator = models.build(lambda: models.ConditionalDiscriminator(code, images.image_shape), seed)
@@ -182,7 +184,8 @@ def dae(
         "learning_rate": learning_rate,
     }
     where = device_of(device)
-    codes = _codes(_encoder(encoder, where), load(data).part(part).to(where))
+    images = _images(data, part, where, config)
+    codes = _codes(_encoder(encoder, images, config), images)
     network = models.build(lambda: models.CodeDenoiser(codes.shape[1]), seed).to(where)
     trainer = training.dae_trainer(network, codes=codes, sigma=sigma, learning_rate=_falling(learning_rate, steps))
     _run(
@@ -224,18 +227,30 @@ def _run(
         progress=progress,
     )
     figures = ", ".join(f"{name} {value:.4g}" for name, value in last.items())
-    typer.echo(f"{config['steps']} steps, the last with {figures}; the network is in {out / 'model.safetensors'}")
+    ended = f", the last with {figures}" if last else " had been made before"
+    typer.echo(f"{config['steps']} steps{ended}; the network is in {out / 'model.safetensors'}")
 
 
 def _falling(rate: float, steps: int) -> Callable[[int], float]:
     return training.cosine(rate, rate / 100, steps, warmup=min(200, steps // 10))
 
 
-def _encoder(path: Path, device: torch.device) -> models.ConvClassifier:
+def _images(data: str, part: str, device: torch.device, config: dict[str, Any]) -> ImageSet:
+    """The images, their hash noted in `config`: a run is resumed with the same ones."""
+    images = load(data).part(part)
+    config["images_sha256"] = hashlib.sha256(images.images.numpy().tobytes()).hexdigest()
+    return images.to(device)
+
+
+def _encoder(path: Path, images: ImageSet, config: dict[str, Any]) -> models.ConvClassifier:
     network = models.load(path)
     if not isinstance(network, models.ConvClassifier):
         raise ValueError(f"encoder must be a ConvClassifier, {path} holds a {type(network).__name__}")
-    return network.to(device)
+    require_shape(
+        "images", images.image_shape, tuple(network.config["image_shape"]), f"the encoder {path} was made for those"
+    )
+    config["encoder_sha256"] = files.fingerprint(network)
+    return network.to(images.images.device)
 
 
 @torch.no_grad()

@@ -35,8 +35,8 @@ def build(make: Callable[[], M], seed: int) -> M:
     >>> bool((a.linear.weight == b.linear.weight).all())
     True
     """
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
         return make()
 
 
@@ -56,7 +56,7 @@ def load(path: Path, checksum: str | None = None) -> nn.Module:
     name = header.get("architecture")
     if name not in ARCHITECTURES:
         raise files.DamagedFileError(f"{path} must name an architecture of {sorted(ARCHITECTURES)}, got {name!r}")
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(devices=[]):
         module = ARCHITECTURES[name](**header["config"])
     try:
         module.load_state_dict(tensors)

@@ -5,6 +5,8 @@ All take images (B, C, H, W) in [0, 1] and give logits (B, classes).
 
 from __future__ import annotations
 
+from typing import Any
+
 from torch import Tensor, nn
 
 
@@ -24,7 +26,12 @@ class ConvClassifier(nn.Module):
     ):
         super().__init__()
         channels, height, side = image_shape
-        self.config = {"image_shape": list(image_shape), "classes": classes, "width": width, "code": code}
+        self.config: dict[str, Any] = {
+            "image_shape": list(image_shape),
+            "classes": classes,
+            "width": width,
+            "code": code,
+        }
         self.classes, self.latent_shape = classes, (code,)
         self.lower = nn.Sequential(
             nn.Conv2d(channels, width, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -48,11 +49,21 @@ def fit(
             for group in trainer.optimizers[name].param_groups:
                 group["lr"] = rate(step) if callable(rate) else rate
         generator = rng(step)
-        devices = [generator.device] if generator.device.type == "cuda" else []
-        with torch.random.fork_rng(devices):  # layers that draw for themselves, as dropout does, follow the step's seed
-            torch.manual_seed(generator.initial_seed())
+        with _global_seed(generator):
             metrics = trainer.update(batch, generator)
         yield metrics
+
+
+@contextmanager
+def _global_seed(generator: torch.Generator) -> Iterator[None]:
+    """Layers that draw for themselves, as dropout does, follow the step's seed; the global generators are restored."""
+    cuda = [generator.device] if generator.device.type == "cuda" else []
+    with torch.random.fork_rng(devices=cuda):
+        torch.default_generator.manual_seed(generator.initial_seed())
+        for device in cuda:
+            with torch.cuda.device(device):
+                torch.cuda.manual_seed(generator.initial_seed())
+        yield
 
 
 def average_of(module: nn.Module, decay: float) -> AveragedModel:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
+import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
@@ -43,52 +43,71 @@ def run(
     FloatingPointError naming the loss and step that became NaN or infinite.
     """
     path = out / "checkpoint.safetensors"
-    start = _begin(path, trainer, config, resume)
-    writer = _writer(out) if tensorboard else None
+    rng = per_step(seed, device)
+    start_log = _tensorboard() if tensorboard else None
+    start = _begin(path, trainer, config, resume, probe=lambda: (next(batches(0)), rng(0)))
+    writer = start_log(str(out / "tensorboard")) if start_log else None
     metrics: Metrics = {}
-    stream = islice(fit(trainer, batches(start), per_step(seed, device), start), max(0, steps - start))
+    spoilt: dict[str, Tensor] = {}
     done = start
     with tqdm(total=steps, initial=start, disable=None if progress else True, unit="step") as bar:
         try:
-            for done, metrics in enumerate(stream, start + 1):
+            for metrics in islice(fit(trainer, batches(start), rng, start), max(0, steps - start)):
+                done += 1
+                _watch(spoilt, metrics, done)
                 if done % log_every == 0 or done == steps:
-                    _log(_finite(metrics, done), done, bar, writer)
-                if done % checkpoint_every == 0:
-                    _finite(metrics, done)
+                    _require_finite(spoilt, trainer)
+                    _log(metrics, done, bar, writer)
+                if done % checkpoint_every == 0 or done == steps:
+                    _require_finite(spoilt, trainer)
                     checkpoint.save(path, trainer, done, config)
         finally:
             if writer is not None:
                 writer.close()
-    last = _finite(metrics, done)
-    checkpoint.save(path, trainer, done, config)
     for name, module in trainer.results.items():
         models.save(module, out / f"{name}.safetensors", {"trained": {"steps": done, "seed": seed, **config}})
-    return last
+    return {name: float(value) for name, value in metrics.items()}
 
 
-def _begin(path: Path, trainer: Trainer[Any], config: Mapping[str, Any], resume: bool) -> int:
-    """The step to start at. A new run has a checkpoint at once, so that it can be resumed wherever it is killed."""
+def _begin(
+    path: Path, trainer: Trainer[Any], config: Mapping[str, Any], resume: bool, probe: Callable[[], object]
+) -> int:
+    """The step to start at. A new run has a checkpoint at once, so that it can be resumed wherever it is killed.
+
+    `probe` tries data and seed, so that what is wrong with them shows before anything is written.
+    """
     if resume:
         for left in path.parent.glob(f".{path.name}.*"):  # half a file, of a write that was killed
             left.unlink()
         if path.exists():
             return checkpoint.load(path, trainer, config)
     files.check_new_folder(path.parent)
+    probe()
     checkpoint.save(path, trainer, 0, config)
     return 0
 
 
-def _finite(metrics: Mapping[str, Tensor], step: int) -> dict[str, float]:
+def _watch(spoilt: dict[str, Tensor], metrics: Metrics, step: int) -> None:
+    """Note, without waiting for the device, the first step at which each loss was not finite; -1: none."""
+    for name, value in metrics.items():
+        known = spoilt.get(name, torch.full_like(value, -1))
+        spoilt[name] = torch.where((known < 0) & ~torch.isfinite(value), float(step), known)
+
+
+def _require_finite(spoilt: Mapping[str, Tensor], trainer: Trainer[Any]) -> None:
+    """Raise FloatingPointError, before anything is saved, if a loss or a weight is NaN or infinite."""
+    steps = {name: int(step) for name, step in spoilt.items() if step >= 0}
+    if steps:
+        text = ", ".join(f"{name} at step {step}" for name, step in steps.items())
+        raise FloatingPointError(f"losses must stay finite: {text}; the last checkpoint is from before")
+    for name, module in trainer.modules.items():
+        for key, value in module.state_dict().items():
+            if value.is_floating_point() and not bool(torch.isfinite(value).all()):
+                raise FloatingPointError(f"weights must stay finite: {name}.{key}; the last checkpoint is from before")
+
+
+def _log(metrics: Metrics, step: int, bar: Any, writer: Any) -> None:
     values = {name: float(value) for name, value in metrics.items()}
-    bad = [name for name, value in values.items() if not math.isfinite(value)]
-    if bad:
-        raise FloatingPointError(
-            f"losses must stay finite: {', '.join(bad)} at step {step}; the last checkpoint is from before"
-        )
-    return values
-
-
-def _log(values: Mapping[str, float], step: int, bar: Any, writer: Any) -> None:
     bar.update(step - bar.n)
     bar.set_postfix({name: f"{value:.4g}" for name, value in values.items()}, refresh=False)
     if writer is not None:
@@ -96,9 +115,9 @@ def _log(values: Mapping[str, float], step: int, bar: Any, writer: Any) -> None:
             writer.add_scalar(name, value, step)
 
 
-def _writer(out: Path) -> Any:
+def _tensorboard() -> Any:
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
         raise ImportError("TensorBoard is an extra: pip install 'ppgn[tensorboard]'") from None
-    return SummaryWriter(str(out / "tensorboard"))
+    return SummaryWriter

@@ -80,7 +80,7 @@ def test_models_and_cards(capsys):
         (["--label", 10], "label must be all or one of 0..9, the model has 10 classes, got '10'"),
         (["--label", "seven"], "the model has 10 classes, got 'seven'"),
         (["--n", 0], "n must be at least 1, got 0"),
-        (["--seed", -3], r"seed must lie in \[0, 2\*\*64\), got -3"),
+        (["--seed", -3], r"seed must be a whole number in \[0, 2\*\*64\), got -3"),
         (["--mode", "fast"], "mode must be 'paper' or 'released', got 'fast'"),
         (["--device", "cuda:77"], "device must be one that torch has here, got 'cuda:77'"),
         (["--resume", "nowhere"], "a saved run has a run.json, but there is none in nowhere"),
@@ -97,7 +97,7 @@ def test_errors_are_one_line_and_nothing_is_written(capsys, tmp_path, arguments,
 
 def test_an_existing_folder_is_refused_before_any_work(capsys, tmp_path, monkeypatch):
     (tmp_path / "out").mkdir()
-    (tmp_path / "out" / "precious").write_text("x")
+    (tmp_path / "out" / "run.json").write_text("{}")
     monkeypatch.setattr("ppgn.cli.sample.sample", lambda *a, **k: pytest.fail("worked before it looked"))
     status, _, err = sample(capsys, tmp_path / "out")
     assert status == 1

@@ -36,7 +36,7 @@ def terms(h, **changed):
     ("changed", "message"),
     [
         ({"log_condition": torch.zeros(2, 10)}, r"\(B,\) = \(2,\), got \(2, 10\); select a class"),
-        ({"image": torch.zeros(2, 4)}, r"images \(B, C, H, W\) with B = 2, got \(2, 4\)"),
+        ({"image": torch.zeros(2, 4)}, r"images \(B, C, H, W\) with B = 2, C = 1 or 3, got \(2, 4\)"),
         ({"prior": torch.zeros(2, 4)}, r"Prior score must have the code's shape \(2, 3\), got \(2, 4\)"),
         ({"condition": torch.zeros(1, 3)}, r"Condition gradient must have the code's shape \(2, 3\), got \(1, 3\)"),
         ({"prior": torch.tensor([[0.0] * 3, [torch.nan] * 3])}, r"prior score must be finite.*step 0.*chains \[1\]"),
