@@ -111,3 +111,16 @@ def test_a_classifier_left_in_train_mode(classifier):
 def test_unknown_objective(classifier):
     with pytest.raises(ValueError, match=r"objective must be one of .*'released'.* got 'softmax'"):
         class_label(classifier, 0, objective="softmax")
+
+
+def test_labels_of_any_whole_type_are_copied(classifier, x):
+    labels = torch.tensor([4, 0, 1], dtype=torch.uint8)
+    condition = class_label(classifier, labels)
+    before = condition.log_prob(x)
+    labels[0] = 99
+    assert torch.equal(condition.log_prob(x), before)
+    assert torch.allclose(before, class_label(classifier, [4, 0, 1]).log_prob(x))
+
+
+def test_a_plain_function_may_classify(classifier, x):
+    assert torch.allclose(class_label(lambda x: classifier(x), 2).log_prob(x), class_label(classifier, 2).log_prob(x))

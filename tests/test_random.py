@@ -81,3 +81,19 @@ def test_training_noise_depends_on_seed_and_step_alone():
 def test_bad_input(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_every_seed_of_64_bits_is_its_own():
+    draws = [streams(seed, 1).normal(like(1, 20), 0) for seed in (2**63, 2**63 + 5, 2**64 - 1, 0)]
+    assert len({tuple(d.flatten().tolist()) for d in draws}) == 4
+    with pytest.raises(TypeError):
+        streams(1.5, 2)
+    with pytest.raises(ValueError, match="whole number"):
+        streams(True, 2)
+
+
+def test_uniforms():
+    u = torch.cat([streams(0, 100).uniform(like(100, 50, dtype=torch.float64), step) for step in range(4)])
+    assert 0 <= u.min() < u.max() < 1
+    assert abs(u.mean().item() - 0.5) < 4 * math.sqrt(1 / 12 / u.numel())
+    assert torch.equal(streams(0, 3).uniform(like(3), 5), streams(0, 9).uniform(like(9), 5)[:3])

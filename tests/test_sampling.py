@@ -231,3 +231,111 @@ def test_bad_input(sevens):
         run(sevens, start=torch.zeros(4, 128).index_fill(0, torch.tensor([2]), torch.nan))
     with pytest.raises(ValueError, match="10 classes, got 11"):
         run(sevens.given(ppgn.conditions.class_label(sevens.classifier, 11)))
+
+
+def test_nan_at_the_very_last_step_is_seen():
+    pipeline, target = failing(linear(), at=5)
+    sampler = replace(samplers.mala_approx(target, 0.1, 0.2, 0.05), target=pipeline)
+    with pytest.raises(ppgn.ChainError, match="chain 1 at step 5"):
+        run(pipeline, n=3, steps=5, sampler=sampler)
+
+
+def test_sound_chains_of_a_failed_run_go_on():
+    """The network recovers; chain 1 stays stopped and is still named, the others end where they would have."""
+    pipeline, target = failing(linear(), at=5)
+    sampler = replace(samplers.mala_approx(target, 0.1, 0.2, 0.05), target=pipeline)
+    with pytest.raises(ppgn.ChainError) as caught:
+        run(pipeline, n=3, steps=8, sampler=sampler, thin=2)
+    first = caught.value.samples
+    with pytest.raises(ppgn.ChainError, match="chain 1 at step 5") as caught:
+        first.resume(pipeline, 4, progress=False)
+    whole, joined = run(pipeline, n=3, steps=12, thin=2), caught.value.samples
+    assert torch.equal(joined.codes[[0, 2]], whole.codes[[0, 2]])
+    assert (
+        joined.log_condition.shape == whole.log_condition.shape
+    )  # both stretches, though the error came in the second
+    assert joined.chain.shape == whole.chain.shape
+    assert joined.steps == 12
+
+
+def test_frames_stay_bounded_however_often_a_run_is_resumed():
+    pipeline = linear().pipeline(0)
+    samples = run(pipeline, n=2, steps=0, frames=10)
+    for _ in range(6):
+        samples = samples.resume(pipeline, 70, progress=False)
+    assert len(samples.frames) <= 22
+    steps = samples.frame_steps.tolist()
+    assert steps == sorted(set(steps))
+    assert steps[0] == 0
+
+
+def test_images_that_are_the_codes_can_be_saved(tmp_path):
+    """PPGN-x: the generator is the identity, so codes and images share their memory."""
+    pipeline = ppgn.Pipeline(
+        lambda h: h, ppgn.priors.dae(lambda h: 0.9 * h, 0.5), linear(dtype=torch.float32).pipeline(1).condition,
+        latent_shape=(1, 2, 2), sampler=lambda p: samplers.mala_approx(p, 0.1, 0.1, 0.01),
+    )  # fmt: skip
+    samples = run(pipeline, n=2, steps=3)
+    samples.save(tmp_path / "out")
+    assert torch.equal(ppgn.Samples.load(tmp_path / "out").codes, samples.codes)
+
+
+def test_networks_put_in_train_mode_later_are_noticed(sevens):
+    sevens.prior.denoiser.train()
+    with pytest.raises(ValueError, match=r"prior\.denoiser must be in eval mode"):
+        run(sevens)
+
+
+def test_resume_tells_functions_apart():
+    pipeline = linear().pipeline(0)
+
+    def walk(sampler_eps):
+        return lambda p: samplers.mala_approx(p, 0.1, 0.2, sampler_eps)
+
+    samples = run(pipeline, n=2, steps=2, sampler=walk(lambda step: 0.05))
+    with pytest.raises(ValueError, match="begun with, but sampler"):
+        samples.resume(pipeline, 2, sampler=walk(lambda step: 5.0), progress=False)
+    with pytest.raises(ValueError, match="steps must be at least 0, got -1"):
+        samples.resume(pipeline, -1, sampler=walk(lambda step: 0.05), progress=False)
+
+
+@pytest.mark.usefixtures("sevens")
+def test_the_working_directory_is_never_an_output(tmp_path, monkeypatch, sevens):
+    (tmp_path / "home" / "work").mkdir(parents=True)
+    (tmp_path / "home" / "thesis.txt").write_text("x")
+    monkeypatch.chdir(tmp_path / "home" / "work")
+    samples = run(sevens, n=1, steps=1)
+    for place in (".", "..", str(tmp_path)):
+        with pytest.raises(ValueError, match="must be a folder of its own"):
+            samples.save(place, overwrite=True)
+    (tmp_path / "home" / "mine").mkdir()
+    (tmp_path / "home" / "mine" / "letter.txt").write_text("x")
+    with pytest.raises(FileExistsError, match=r"only an earlier result, with a run\.json, is overwritten"):
+        samples.save(tmp_path / "home" / "mine", overwrite=True)
+    assert (tmp_path / "home" / "thesis.txt").exists()
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    samples.save(tmp_path / "link")
+    assert (tmp_path / "real" / "grid.png").exists()
+
+
+def test_labels_are_counted_before_any_work(sevens):
+    five = ppgn.conditions.class_label(sevens.classifier, [1, 2, 3, 4, 5])
+    with pytest.raises(ValueError, match="one number or one per chain: n = 3, got 5 labels"):
+        run(replace(sevens.given(five), batch_size=2), n=3)
+
+
+def test_networks_that_cannot_be_differentiated(sevens):
+    blind = ppgn.Pipeline(
+        torch.no_grad()(sevens.generator.forward), sevens.prior, sevens.condition, latent_shape=(128,)
+    )
+    with pytest.raises(ValueError, match="generator and condition must be differentiable"):
+        run(blind, sampler=lambda p: samplers.mala_approx(p, 0.1, 0.1, 0.0))
+
+
+def test_a_plain_function_follows_the_start():
+    pipeline = ppgn.Pipeline(
+        lambda h: h.view(-1, 1, 2, 2), ppgn.priors.gaussian((4,)), linear().pipeline(0).condition,
+        sampler=lambda p: samplers.ula(p, 0.01),
+    )  # fmt: skip
+    assert run(pipeline, n=2, steps=2, start=torch.zeros(2, 4, dtype=torch.float64)).codes.dtype == torch.float64

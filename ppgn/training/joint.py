@@ -111,7 +111,7 @@ def joint_trainer(
         discriminator.train()
         h = noisy_code(encoder, batch.images, noise, scale, rng)
         made = generator(h)
-        loss_d = _discriminator_loss(discriminator, batch.images, made.detach(), h)
+        loss_d = discriminator_loss(discriminator, batch.images, made.detach(), h)
         if not balance or rule.learn_d:
             optimizer_d.zero_grad()
             loss_d.backward()
@@ -170,7 +170,8 @@ def generator_losses(
     }
 
 
-def _discriminator_loss(discriminator: nn.Module, real: Tensor, made: Tensor, h: Tensor) -> Tensor:
+def discriminator_loss(discriminator: nn.Module, real: Tensor, made: Tensor, h: Tensor) -> Tensor:
+    """-log D(real, h) - log(1 - D(made, h)), means over the batch, from logits."""
     return functional.softplus(-discriminator(real, h)).mean() + functional.softplus(discriminator(made, h)).mean()
 
 

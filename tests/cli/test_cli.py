@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import torch
 
@@ -146,7 +147,7 @@ def test_help_names_the_commands():
 
 
 def test_start_up_is_light():
-    """`--help` and a sampling run do not import what only a trainer needs."""
+    """Starting up does not import what only some runs need."""
     code = (
         "import sys, ppgn.cli; print(sorted({'accelerate', 'tensorboard', 'torchvision', 'timm'} & set(sys.modules)))"
     )
@@ -155,3 +156,70 @@ def test_start_up_is_light():
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment
     ).stdout
     assert out.strip() == "[]"
+
+
+def test_bad_training_data_leaves_nothing_behind(capsys, tmp_path, small_digits):
+    out = tmp_path / "a"
+    for arguments in (["--batch-size", 5000], ["--seed", -1], ["--part", "0:5"]):
+        status, _, err = call(
+            capsys, "train", "classifier", "--data", small_digits, "--out", out, "--device", "cpu", *arguments
+        )
+        assert status == 1, arguments
+        assert err.count("\n") == 1
+        assert not out.exists()
+    x = np.zeros((20, 8, 8), np.uint8)
+    for name, labels in (("minus", np.full(20, -1)), ("part", np.full(20, 0.7))):
+        np.savez(tmp_path / f"{name}.npz", x_train=x, y_train=labels)
+        err = call(capsys, "train", "classifier", "--data", tmp_path / f"{name}.npz", "--out", out, "--device", "cpu")[
+            2
+        ]
+        assert "labels must be whole numbers from 0 on" in err
+    np.save(tmp_path / "array.npy", x)
+    err = call(capsys, "train", "classifier", "--data", tmp_path / "array.npy", "--out", out, "--device", "cpu")[2]
+    assert "must be an .npz image set" in err
+    assert not out.exists()
+
+
+def test_an_encoder_of_other_images(capsys, tmp_path, small_digits):
+    models.save(models.build(lambda: models.ConvClassifier((1, 16, 16)), 0), tmp_path / "e.safetensors")
+    common = ["--data", small_digits, "--out", tmp_path / "a", "--device", "cpu"]
+    err = call(capsys, "train", "joint", *common, "--encoder", tmp_path / "e.safetensors")[2]
+    assert "images must have shape (1, 16, 16), got (1, 8, 8)" in err
+    err = call(capsys, "train", "joint", *common, "--encoder", tmp_path)[2]
+    assert "there is no file" in err
+
+
+def test_another_encoder_in_its_place_is_noticed(capsys, tmp_path, small_digits):
+    common = [
+        "--data",
+        small_digits,
+        "--out",
+        tmp_path / "a",
+        "--device",
+        "cpu",
+        "--encoder",
+        tmp_path / "e.safetensors",
+    ]
+    for seed in (0, 1):
+        models.save(models.build(lambda: models.ConvClassifier((1, 8, 8)), seed), tmp_path / "e.safetensors")
+        status, _, err = call(capsys, "train", "dae", *common, "--steps", 2, "--batch-size", 8, "--resume")
+        assert status == seed
+    assert "encoder_sha256: saved" in err
+
+
+def test_a_learning_rate_that_spoils_the_weights(capsys, tmp_path, small_digits):
+    common = ["--data", small_digits, "--out", tmp_path / "a", "--device", "cpu", "--batch-size", 16, "--steps", 1]
+    status, _, err = call(capsys, "train", "classifier", *common, "--learning-rate", "nan")
+    assert status == 1
+    assert "weights must stay finite" in err
+    assert not (tmp_path / "a" / "model.safetensors").exists()
+
+
+def test_the_pythons_run_is_resumed_from_the_command_line(capsys, tmp_path, sevens):
+    ppgn.sample(sevens, n=2, steps=3, seed=0, progress=False).save(tmp_path / "a")
+    assert sample(capsys, tmp_path / "b", "--resume", tmp_path / "a", "--steps", 2)[0] == 0
+    whole = ppgn.sample(sevens, n=2, steps=5, seed=0, progress=False)
+    assert torch.equal(ppgn.Samples.load(tmp_path / "b").codes, whole.codes)
+    walk = ppgn.samplers.activation_max(sevens)
+    ppgn.sample(sevens, n=2, steps=3, seed=0, sampler=walk, progress=False).save(tmp_path / "c")
+    assert "use Samples.resume" in sample(capsys, tmp_path / "d", "--resume", tmp_path / "c")[2]

@@ -84,3 +84,14 @@ def test_bad_input():
         priors.dae(lambda h: h[:, :1], 0.1).score(torch.zeros(2, 3), image(2))
     with pytest.raises(ValueError, match=r"codes of shape \(2, 3\), got \(2, 4\)"):
         priors.joint(nn.Flatten().eval()).score(torch.zeros(2, 3), image(2))
+
+
+def test_gaussian_keeps_its_precision_and_its_own_numbers():
+    h = torch.tensor([[7.0]], dtype=torch.float64)
+    mean, std = torch.tensor([0.1, 0.3], dtype=torch.float64)
+    exact = torch.distributions.Normal(mean, std).log_prob(h).sum(1)
+    assert torch.allclose(priors.gaussian((1,), 0.1, 0.3).log_prob(h), exact, rtol=1e-12)
+    mean = torch.zeros(2)
+    prior = priors.gaussian((2,), mean)
+    mean += 5
+    assert prior.mean.tolist() == [0, 0]

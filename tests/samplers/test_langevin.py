@@ -187,3 +187,34 @@ def test_nan_epsilon_is_named():
     sampler = samplers.mala_approx(gaussian_target(1.0), math.nan, 1.0, 0.1)
     with pytest.raises(ValueError, match="NaN at step 0"):
         last(sampler, torch.zeros(1, 1), streams(0, 1), 1)
+
+
+@pytest.mark.parametrize("where", ["prior", "condition"])
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda target: samplers.mala_approx(target, 0.1, 0.1, 0.01),
+        lambda target: samplers.mala_approx(target, 0.1, 0.1, 0.01, mode="released"),
+        lambda target: samplers.ula(target, 0.01),
+        lambda target: samplers.activation_max(target, step_size=0.1),
+    ],
+    ids=["paper", "released", "ula", "activation_max"],
+)
+def test_nan_is_seen_in_every_walk(build, where):
+    calls = []
+
+    def target(h):
+        calls.append(1)
+        bad = torch.zeros_like(h).index_fill(0, torch.tensor([1]), torch.nan if len(calls) > 3 else 0.0)
+        terms = {"prior": torch.ones_like(h), "condition": torch.ones_like(h)}
+        terms[where] = terms[where] + bad
+        return Terms(torch.zeros(3, 1, 1, 1), terms["prior"], terms["condition"], torch.zeros(3))
+
+    state = last(build(target), torch.ones(3, 2), streams(0, 3), 6)
+    assert state.failed_at.tolist() == [-1, 3, -1]
+    assert all(torch.isfinite(term).all() for term in state.terms)
+
+
+def test_codes_are_checked_before_the_networks_see_them(sevens):
+    with pytest.raises(TypeError, match=r"floating point, got torch\.int64"):
+        sevens.sampler(sevens).init(torch.zeros(2, 128, dtype=torch.int64))

@@ -11,7 +11,7 @@ import torch
 
 from ppgn import data, models, training
 from ppgn.random import per_step
-from ppgn.training.joint import Balance, generator_losses, noisy_code
+from ppgn.training.joint import Balance, discriminator_loss, generator_losses, noisy_code
 
 SHAPE = (1, 8, 8)
 
@@ -134,3 +134,60 @@ def test_bad_input(parts):
         trainer((encoder, torch.zeros(10, *SHAPE)))
     with pytest.raises(ValueError, match="encoder must be in eval mode"):
         trainer((models.build(lambda: models.ConvClassifier(SHAPE, width=4, code=16), 0), parts[1]))
+
+
+def grads(module):
+    return [None if p.grad is None else p.grad.clone() for p in module.parameters()]
+
+
+def test_each_side_learns_from_its_own_loss_alone(parts, small_images):
+    """After a step D's gradients are those of D's loss, and a trainable encoder has none."""
+    encoder = models.build(lambda: models.ConvClassifier(SHAPE, width=4, code=16), 0).eval()
+    made = trainer((encoder, parts[1]), learning_rate=0.0)
+    batch = next(data.batches(small_images, 32, 0))
+    steps(made, small_images, 1)
+    assert all(g is None for g in grads(encoder))
+    generator, discriminator = made.modules["generator"], made.modules["discriminator"]
+    expected_loss = discriminator_loss(
+        discriminator, batch.images, generator(encoder.features(batch.images)).detach(), encoder.features(batch.images)
+    )
+    expected = torch.autograd.grad(expected_loss, list(discriminator.parameters()))
+    for found, wanted in zip(grads(discriminator), expected, strict=True):
+        assert torch.allclose(found, wanted, atol=1e-6)
+
+
+def test_the_discriminator_calls_real_positive_and_looks_at_the_code(parts):
+    encoder, x = parts
+    h = encoder.features(x)
+
+    def judge(image, code):
+        return torch.full((len(image),), 9.0 if image is x else -9.0)
+
+    assert discriminator_loss(judge, x, 1 - x, h) < 0.01
+    assert discriminator_loss(judge, 1 - x, x, h) > 10
+    discriminator = models.build(lambda: models.ConditionalDiscriminator(16, SHAPE, width=4), 2)
+    assert not torch.allclose(discriminator(x, h), discriminator(x, h + 1))
+
+
+def test_the_trainer_adds_the_noise_it_is_told(parts, small_images):
+    clean = steps(trainer(parts), small_images, 1)[0]["h"]
+    noisy = steps(trainer(parts, noise=training.Noise(0.0, 0.0, 2.0)), small_images, 1)[0]["h"]
+    assert not torch.equal(clean, noisy)
+
+
+def test_a_paused_generator_does_not_move(parts, small_images):
+    made = trainer(parts, balance=True)
+    made.modules["balance"].learn_g.fill_(False)
+    before = [p.detach().clone() for p in made.modules["generator"].parameters()]
+    steps(made, small_images, 1)
+    assert all(torch.equal(a, b) for a, b in zip(before, made.modules["generator"].parameters(), strict=True))
+
+
+def test_results_are_the_averages(parts):
+    made = trainer(parts)
+    assert made.results["model"] is made.modules["averaged"].module
+    network = models.build(lambda: models.ConvClassifier(SHAPE, width=2, code=4), 0)
+    classifier = training.classifier_trainer(network)
+    assert classifier.results["model"] is classifier.modules["averaged"].module
+    dae = training.dae_trainer(models.build(lambda: models.CodeDenoiser(4), 0), codes=torch.ones(3, 4), sigma=1.0)
+    assert dae.results["model"] is dae.modules["averaged"].module
