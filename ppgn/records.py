@@ -45,6 +45,23 @@ def describe(value: Any) -> Any:
     return {"is": type(value).__name__}
 
 
+def differences(saved: Mapping[str, Any], now: Mapping[str, Any], name: str = "") -> list[str]:
+    """`dotted.name: saved X, now Y` for every entry that differs, long values cut short."""
+    found: list[str] = []
+    for key in sorted({*saved, *now}):
+        a, b, dotted = saved.get(key), now.get(key), f"{name}.{key}".lstrip(".")
+        if isinstance(a, Mapping) and isinstance(b, Mapping):
+            found += differences(a, b, dotted)
+        elif a != b:
+            found.append(f"{dotted}: saved {_short(a)}, now {_short(b)}")
+    return found
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:56]} ..."
+
+
 def networks(part: Any, name: str = "") -> Iterator[tuple[str, nn.Module]]:
     """(dotted name, network) of every network inside a record of ours, as `prior.encoder` of a pipeline."""
     if isinstance(part, nn.Module):

@@ -86,10 +86,9 @@ class Samples:
         """
         kernel = _kernel(pipeline, sampler)
         now = _described(pipeline, kernel)
-        differing = sorted(key for key in now if now[key] != self.record.get(key))
+        differing = records.differences({key: self.record.get(key) for key in now}, now)
         if differing:
-            lines = "; ".join(f"{key}: saved {self.record.get(key)}, now {now[key]}" for key in differing)
-            raise ValueError(f"a run must be resumed with what it was begun with, but {lines}")
+            raise ValueError(f"a run must be resumed with what it was begun with, but {'; '.join(differing)}")
         device, dtype = records.of_device(pipeline.generator, self.codes)
         if steps < 0:
             raise ValueError(f"steps must be at least 0, got {steps}")

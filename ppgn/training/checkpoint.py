@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from ppgn import files
+from ppgn import files, records
 from ppgn.training.loop import Trainer
 
 
@@ -31,11 +31,9 @@ def load(path: Path, trainer: Trainer[Any], config: Mapping[str, Any]) -> int:
     networks.
     """
     tensors, header = files.read_tensors(path)
-    saved = header.get("config", {})
-    differing = sorted(k for k in {*saved, *config} if saved.get(k) != config.get(k))
+    differing = records.differences(header.get("config", {}), config)
     if differing:
-        lines = ", ".join(f"{k}: saved {saved.get(k)!r}, now {config.get(k)!r}" for k in differing)
-        raise ValueError(f"{path} must be of a run with the same arguments to be resumed ({lines})")
+        raise ValueError(f"{path} must be of a run with the same arguments to be resumed ({', '.join(differing)})")
     for name, module in trainer.modules.items():
         try:
             module.load_state_dict(_below(tensors, f"module/{name}/"))
