@@ -157,10 +157,10 @@ def _sampler(
     def step(state: LangevinState, rng: Rng) -> LangevinState:
         # a chain that meets NaN or inf stays where all was finite; the others walk on, and no host sync is needed
         moved = state.h + move(state, rng)
-        well = finite(moved) & (state.failed_at < 0)
-        h = choose(well, constrain(moved, state.step), state.h)
+        h = constrain(moved, state.step)
         terms = target(h)
-        well = well & finite(terms.prior) & finite(terms.condition) & torch.isfinite(terms.log_condition)
+        numbers = (moved, terms.prior, terms.condition, terms.log_condition[:, None])
+        well = finite(torch.cat([value.flatten(1) for value in numbers], dim=1)) & (state.failed_at < 0)
         return LangevinState(
             choose(well, h, state.h),
             Terms(*(choose(well, new, old) for new, old in zip(terms, state.terms, strict=True))),

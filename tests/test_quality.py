@@ -14,7 +14,7 @@ from ppgn.pretrained.catalogue import WEIGHTS
 def test_a_thousand_digits():
     torch.set_num_threads(2)
     labels = torch.arange(10).repeat_interleave(100)
-    pipeline = ppgn.load("mnist")
+    pipeline = ppgn.pretrained.load("mnist", batch_size=200)
     pipeline = pipeline.given(ppgn.conditions.class_label(pipeline.classifier, labels))
     samples = ppgn.sample(pipeline, n=1000, steps=200, seed=0, progress=False, frames=0)
     judge = pretrained.network("mnist", "judge")
