@@ -25,7 +25,7 @@ def versions() -> dict[str, str]:
 
 
 def describe(value: Any) -> Any:
-    """`value` as JSON: our frozen records by name and fields, networks by class, tensors by their numbers."""
+    """`value` as JSON: frozen records by name and fields (no caches), networks by class, tensors by their numbers."""
     if value is None or isinstance(value, str | bool | int | float):
         return value
     if isinstance(value, Tensor):
@@ -37,7 +37,7 @@ def describe(value: Any) -> Any:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {
             "is": type(value).__name__,
-            **{f.name: describe(getattr(value, f.name)) for f in dataclasses.fields(value)},
+            **{f.name: describe(getattr(value, f.name)) for f in dataclasses.fields(value) if f.compare},
         }
     if isinstance(value, FunctionType):  # another function of the same name is told by its code
         code = repr((value.__code__.co_code, value.__code__.co_consts, value.__code__.co_names)).encode()

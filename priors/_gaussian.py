@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -41,18 +41,29 @@ class Gaussian:
     latent_shape: tuple[int, ...]
     mean: Tensor  # latent_shape
     std: Tensor  # latent_shape
+    _placed: dict[tuple[torch.device, torch.dtype], tuple[Tensor, Tensor]] = field(
+        default_factory=dict, repr=False, compare=False
+    )
 
     def score(self, h: Tensor, x: Tensor) -> Tensor:
         """(mean - h) / std^2."""
-        return (self.mean.to(h) - h) / self.std.to(h) ** 2
+        mean, std = self._beside(h)
+        return (mean - h) / std**2
 
     def log_prob(self, h: Tensor) -> Tensor:
         """(B, *latent) -> (B,) in nats."""
-        std = self.std.to(h)
-        squares = ((h - self.mean.to(h)) / std).flatten(1).square().sum(1)
+        mean, std = self._beside(h)
+        squares = ((h - mean) / std).flatten(1).square().sum(1)
         return -0.5 * squares - std.log().sum() - 0.5 * std.numel() * math.log(2 * math.pi)
 
     def sample(self, n: int, rng: Rng, step: int = 0) -> Tensor:
         """n draws (n, *latent) on the device of `mean`; other steps give other draws."""
         noise = rng.normal(self.mean.new_empty((n, *self.latent_shape)), step, "prior")
         return self.mean + self.std * noise
+
+    def _beside(self, h: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and std on the device and of the type of h, moved there once."""
+        place = (h.device, h.dtype)
+        if place not in self._placed:
+            self._placed[place] = (self.mean.to(h), self.std.to(h))
+        return self._placed[place]

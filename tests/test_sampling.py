@@ -190,3 +190,12 @@ def test_a_plain_function_follows_the_start():
         sampler=lambda p: samplers.ula(p, 0.01),
     )  # fmt: skip
     assert run(pipeline, n=2, steps=2, start=torch.zeros(2, 4, dtype=torch.float64)).codes.dtype == torch.float64
+
+
+def test_a_gaussian_that_has_been_used_is_still_the_same_prior():
+    """What a prior keeps to be fast is not part of what it is."""
+    pipeline = replace(linear().pipeline(0), prior=ppgn.priors.gaussian((3,)))
+    samples = run(pipeline, n=2, steps=2)
+    fresh = replace(pipeline, prior=ppgn.priors.gaussian((3,)))
+    whole = run(fresh, n=2, steps=4)
+    assert torch.equal(samples.resume(fresh, 2, progress=False).codes, whole.codes)

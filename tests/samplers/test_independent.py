@@ -15,7 +15,7 @@ def last(sampler, h0, rng, steps):
     return next(islice(samplers.chain(sampler, h0, rng), steps, None))
 
 
-def agrees(h, condition, gamma):
+def assert_agrees(h, condition, gamma):
     """Mean, spread and accuracy within 4 standard errors of quadrature, and the nuisance coordinate untouched."""
     n = len(h)
     mean, std, accuracy = condition.truth(gamma)
@@ -30,7 +30,7 @@ def test_rejection_is_the_truth_and_costs_one_over_p(gamma):
     n, condition = 6000, Logistic(4.0, 1.0)
     state = last(samplers.rejection(logistic_posterior(condition), gamma), normal_start(n), streams(1, n), 120)
     assert (state.accepted_at > 0).all()
-    agrees(state.h, condition, gamma)
+    assert_agrees(state.h, condition, gamma)
     z = torch.linspace(-10, 10, 200_001, dtype=torch.float64)
     weight = (gamma * torch.nn.functional.logsigmoid(4.0 * (z - 1.0)) - 0.5 * z**2).exp().sum()
     p = (weight / (-0.5 * z**2).exp().sum()).item()
@@ -52,7 +52,7 @@ def test_what_is_accepted_stays_and_what_is_not_is_marked():
 def test_isir_leaves_the_posterior_invariant(gamma):
     n, condition = 6000, Logistic(8.0, 2.0)
     state = last(samplers.isir(logistic_posterior(condition), 10, gamma), normal_start(n), streams(1, n), 40)
-    agrees(state.h, condition, gamma)
+    assert_agrees(state.h, condition, gamma)
 
 
 def test_isir_and_mala_in_turn():
@@ -60,7 +60,7 @@ def test_isir_and_mala_in_turn():
     sampler = samplers.cycle(samplers.isir(pipeline, 5), samplers.mala(pipeline, 0.05))
     assert sampler.exact
     state = last(sampler, normal_start(n), streams(1, n), 60)
-    agrees(state.h, condition, 1.0)
+    assert_agrees(state.h, condition, 1.0)
     again = pipeline(state.h)
     assert torch.allclose(state.log_prob, pipeline.prior.log_prob(state.h) + again.log_condition)
 
