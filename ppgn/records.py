@@ -7,7 +7,7 @@ import hashlib
 import platform
 from collections.abc import Iterator, Mapping
 from importlib.metadata import version
-from types import FunctionType
+from types import CodeType, FunctionType
 from typing import Any
 
 import torch
@@ -40,9 +40,14 @@ def describe(value: Any) -> Any:
             **{f.name: describe(getattr(value, f.name)) for f in dataclasses.fields(value) if f.compare},
         }
     if isinstance(value, FunctionType):  # another function of the same name is told by its code
-        code = repr((value.__code__.co_code, value.__code__.co_consts, value.__code__.co_names)).encode()
-        return {"is": value.__qualname__, "code": hashlib.sha256(code).hexdigest()[:16]}
+        return {"is": value.__qualname__, "code": hashlib.sha256(_code(value.__code__).encode()).hexdigest()[:16]}
     return {"is": type(value).__name__}
+
+
+def _code(code: CodeType) -> str:
+    """What a function does, without the addresses that the functions inside it would show."""
+    constants = [_code(c) if isinstance(c, CodeType) else repr(c) for c in code.co_consts]
+    return repr((code.co_code, constants, code.co_names))
 
 
 def differences(saved: Mapping[str, Any], now: Mapping[str, Any], name: str = "") -> list[str]:

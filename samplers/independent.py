@@ -11,8 +11,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ppgn.samplers.metropolis import MalaState, require_density
-from ppgn.samplers.walks import check_codes, check_start, choose
+from ppgn.samplers.metropolis import MalaState, require_density, start
+from ppgn.samplers.walks import begin, choose, choose_terms
 from ppgn.types import Posterior, Rng, Sampler, Terms
 
 
@@ -35,10 +35,7 @@ def rejection(pipeline: Posterior, gamma: float = 1.0) -> Sampler[RejectionState
     prior = require_density(pipeline.prior, "rejection")
 
     def init(h: Tensor) -> RejectionState:
-        check_codes(h)
-        terms = pipeline(h)
-        check_start(h, terms)
-        none = torch.full((len(h),), -1, device=h.device)
+        terms, none = begin(pipeline, h)
         return RejectionState(h, terms, 0, none, none)
 
     @torch.no_grad()
@@ -49,7 +46,7 @@ def rejection(pipeline: Posterior, gamma: float = 1.0) -> Sampler[RejectionState
         taken = kept & (state.accepted_at < 0)
         return RejectionState(
             choose(taken, h, state.h),
-            Terms(*(choose(taken, new, old) for new, old in zip(terms, state.terms, strict=True))),
+            choose_terms(taken, terms, state.terms),
             state.step + 1,
             state.failed_at,
             torch.where(taken, state.step + 1, state.accepted_at),
@@ -70,13 +67,6 @@ def isir(pipeline: Posterior, proposals: int = 10, gamma: float = 1.0) -> Sample
     if proposals < 1:
         raise ValueError(f"proposals must be at least 1, got {proposals}")
 
-    def init(h: Tensor) -> MalaState:
-        check_codes(h)
-        terms = pipeline(h)
-        check_start(h, terms)
-        log_prob = prior.log_prob(h) + gamma * terms.log_condition
-        return MalaState(h, terms, log_prob, 0, torch.full((len(h),), -1, device=h.device), torch.ones_like(log_prob))
-
     @torch.no_grad()
     def step(state: MalaState, rng: Rng) -> MalaState:
         """One pass over the proposals that keeps each in turn with its share of the weight seen so far."""
@@ -92,11 +82,10 @@ def isir(pipeline: Posterior, proposals: int = 10, gamma: float = 1.0) -> Sample
             share = (weight - total).exp()
             taken = rng.uniform(total, draw, "choose") < share
             h = choose(taken, new_h, h)
-            terms = Terms(*(choose(taken, a, b) for a, b in zip(new, terms, strict=True)))
+            terms = choose_terms(taken, new, terms)
             stays = stays * (1 - share)
         log_prob = prior.log_prob(h) + gamma * terms.log_condition
         return MalaState(h, terms, log_prob, state.step + 1, state.failed_at, 1 - stays)
 
-    return Sampler(
-        init, step, exact=True, target=pipeline, name="isir", settings={"proposals": proposals, "gamma": gamma}
-    )
+    settings = {"proposals": proposals, "gamma": gamma}
+    return Sampler(start(pipeline, prior, gamma), step, exact=True, target=pipeline, name="isir", settings=settings)

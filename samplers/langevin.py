@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from ppgn.samplers.schedules import at
-from ppgn.samplers.walks import check_codes, check_start, choose, finite
+from ppgn.samplers.walks import begin, choose, choose_terms, finite
 from ppgn.types import Rng, Sampler, Schedule, Target, Terms
 
 Bounds = tuple[float | Tensor, float | Tensor]
@@ -48,7 +48,7 @@ def mala_approx(
     eps_prior, eps_condition, eps_noise   numbers or schedules, in units of h^2 (per nat), h^2 and h; eps_noise is a
                 standard deviation. (d, g d, sqrt(2 d)) are the Langevin steps of size d on p(h) p(y|G(h))^g
     step_size   released only: the mean move of a coordinate, 1 or a schedule as `linear(1.0, 1e-10, steps)`
-    bounds      (low, high), numbers or tensors shaped as one code, clipped after each move; released: (0, 30) if None
+    bounds      (low, high), numbers or tensors as one code (on its device), clipped after each move; released: (0, 30)
 
     With the released mode only the ratios of the epsilons matter, and the noise is rescaled with the move. Raises
     ValueError for another mode, or a step_size in paper mode.
@@ -148,10 +148,8 @@ def _sampler(
     """h <- constrain(h + move), the terms evaluated once at the new code."""
 
     def init(h: Tensor) -> LangevinState:
-        check_codes(h)
-        terms = target(h)
-        check_start(h, terms)
-        return LangevinState(h, terms, 0, torch.full((len(h),), -1, device=h.device))
+        terms, failed_at = begin(target, h)
+        return LangevinState(h, terms, 0, failed_at)
 
     @torch.no_grad()
     def step(state: LangevinState, rng: Rng) -> LangevinState:
@@ -163,7 +161,7 @@ def _sampler(
         well = finite(torch.cat([value.flatten(1) for value in numbers], dim=1)) & (state.failed_at < 0)
         return LangevinState(
             choose(well, h, state.h),
-            Terms(*(choose(well, new, old) for new, old in zip(terms, state.terms, strict=True))),
+            choose_terms(well, terms, state.terms),
             state.step + 1,
             torch.where(well | (state.failed_at >= 0), state.failed_at, state.step + 1),
         )

@@ -7,12 +7,13 @@ accepted with probability min(1, p(h') q(h | h') / (p(h) q(h' | h))),    p = p(h
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from ppgn.samplers.walks import check_codes, check_start, choose
+from ppgn.samplers.walks import begin, choose, choose_terms
 from ppgn.types import Density, Posterior, Prior, Rng, Sampler, Terms
 
 
@@ -44,12 +45,6 @@ def mala(pipeline: Posterior, step_size: float, gamma: float = 1.0) -> Sampler[M
         terms = pipeline(h)
         return terms, prior.log_prob(h) + gamma * terms.log_condition
 
-    def init(h: Tensor) -> MalaState:
-        check_codes(h)
-        terms, log_prob = evaluate(h)
-        check_start(h, terms)
-        return MalaState(h, terms, log_prob, 0, torch.full((len(h),), -1, device=h.device), torch.ones_like(log_prob))
-
     @torch.no_grad()
     def step(state: MalaState, rng: Rng) -> MalaState:
         noise = rng.normal(state.h, state.step)
@@ -62,7 +57,7 @@ def mala(pipeline: Posterior, step_size: float, gamma: float = 1.0) -> Sampler[M
         taken = rng.uniform(log_prob, state.step) < acceptance
         return MalaState(
             choose(taken, h, state.h),
-            Terms(*(choose(taken, new, old) for new, old in zip(terms, state.terms, strict=True))),
+            choose_terms(taken, terms, state.terms),
             choose(taken, log_prob, state.log_prob),
             state.step + 1,
             state.failed_at,
@@ -70,7 +65,18 @@ def mala(pipeline: Posterior, step_size: float, gamma: float = 1.0) -> Sampler[M
         )
 
     settings = {"step_size": step_size, "gamma": gamma}
-    return Sampler(init, step, exact=True, target=pipeline, name="mala", settings=settings)
+    return Sampler(start(pipeline, prior, gamma), step, exact=True, target=pipeline, name="mala", settings=settings)
+
+
+def start(pipeline: Posterior, prior: Density, gamma: float) -> Callable[[Tensor], MalaState]:
+    """The init of every kernel on this state."""
+
+    def init(h: Tensor) -> MalaState:
+        terms, failed_at = begin(pipeline, h)
+        log_prob = prior.log_prob(h) + gamma * terms.log_condition
+        return MalaState(h, terms, log_prob, 0, failed_at, torch.ones_like(log_prob))
+
+    return init
 
 
 def require_density(prior: Prior, kernel: str) -> Density:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from ppgn.types import Rng, S, Sampler, Terms
+from ppgn.types import Rng, S, Sampler, Target, Terms
 
 
 def chain(sampler: Sampler[S], h0: Tensor, rng: Rng) -> Iterator[S]:
@@ -52,6 +52,19 @@ def cycle(*samplers: Sampler[S]) -> Sampler[S]:
 def choose(taken: Tensor, new: Tensor, old: Tensor) -> Tensor:
     """Row by row: new where taken (B,), else old."""
     return torch.where(taken.view(-1, *[1] * (new.ndim - 1)), new, old)
+
+
+def choose_terms(taken: Tensor, new: Terms, old: Terms) -> Terms:
+    """Row by row, as `choose`."""
+    return Terms(*(choose(taken, a, b) for a, b in zip(new, old, strict=True)))
+
+
+def begin(target: Target, h: Tensor) -> tuple[Terms, Tensor]:
+    """The checked terms at the start, and `failed_at` of chains that are all well."""
+    check_codes(h)
+    terms = target(h)
+    check_start(h, terms)
+    return terms, torch.full((len(h),), -1, device=h.device)
 
 
 def finite(value: Tensor) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -80,12 +81,7 @@ def classifier(
         trainer,
         lambda start: batches(images, batch_size, seed, start),
         config,
-        out=out,
-        resume=resume,
-        device=where,
-        checkpoint_every=checkpoint_every,
-        tensorboard=tensorboard,
-        progress=progress,
+        Run(out, resume, where, checkpoint_every, tensorboard, progress),
     )
 
 
@@ -145,12 +141,7 @@ def joint(
         trainer,
         lambda start: batches(images, batch_size, seed, start),
         config,
-        out=out,
-        resume=resume,
-        device=where,
-        checkpoint_every=checkpoint_every,
-        tensorboard=tensorboard,
-        progress=progress,
+        Run(out, resume, where, checkpoint_every, tensorboard, progress),
     )
 
 
@@ -192,43 +183,39 @@ def dae(
         trainer,
         lambda start: _rows(codes, batch_size, seed, start),
         config,
-        out=out,
-        resume=resume,
-        device=where,
-        checkpoint_every=checkpoint_every,
-        tensorboard=tensorboard,
-        progress=progress,
+        Run(out, resume, where, checkpoint_every, tensorboard, progress),
     )
 
 
-def _run(
-    trainer: training.Trainer[B],
-    stream: Callable[[int], Iterator[B]],
-    config: dict[str, Any],
-    *,
-    out: Path,
-    resume: bool,
-    device: torch.device,
-    checkpoint_every: int,
-    tensorboard: bool,
-    progress: bool,
-) -> None:
+@dataclass(frozen=True)
+class Run:
+    """How a run is run: what does not change what comes out of it."""
+
+    out: Path
+    resume: bool
+    device: torch.device
+    checkpoint_every: int
+    tensorboard: bool
+    progress: bool
+
+
+def _run(trainer: training.Trainer[B], stream: Callable[[int], Iterator[B]], config: dict[str, Any], how: Run) -> None:
     last = training.run(
         trainer,
         stream,
         steps=config["steps"],
         seed=config["seed"],
-        out=out,
+        out=how.out,
         config=config,
-        resume=resume,
-        device=device,
-        checkpoint_every=checkpoint_every,
-        tensorboard=tensorboard,
-        progress=progress,
+        resume=how.resume,
+        device=how.device,
+        checkpoint_every=how.checkpoint_every,
+        tensorboard=how.tensorboard,
+        progress=how.progress,
     )
     figures = ", ".join(f"{name} {value:.4g}" for name, value in last.items())
     ended = f", the last with {figures}" if last else " had been made before"
-    typer.echo(f"{config['steps']} steps{ended}; the network is in {out / 'model.safetensors'}")
+    typer.echo(f"{config['steps']} steps{ended}; the network is in {how.out / 'model.safetensors'}")
 
 
 def _falling(rate: float, steps: int) -> Callable[[int], float]:

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ppgn.checks import require_eval
 from ppgn.data import Batch
 from ppgn.models import ConvClassifier
 from ppgn.training.loop import Metrics, Trainer, average_of
@@ -177,8 +178,7 @@ def discriminator_loss(discriminator: nn.Module, real: Tensor, made: Tensor, h: 
 
 def _scales(encoder: ConvClassifier, images: Tensor) -> Noise:
     """The standard deviation of each level on real images."""
-    if encoder.training:
-        raise ValueError("encoder must be in eval mode, call encoder.eval()")
+    require_eval(encoder, "encoder")
     with torch.no_grad():
         h1 = encoder.x_to_h1(images)
         levels = [images.std().item(), h1.std().item(), encoder.h1_to_h(h1).std().item()]
