@@ -150,7 +150,9 @@ def dae(
     data: Data,
     encoder: Encoder,
     out: Out,
-    sigma: Annotated[float, typer.Option(help="standard deviation of the noise, in units of the code")] = 0.8,
+    sigma: Annotated[float | None, typer.Option(help="one level of noise, in units of the code; 0.8")] = None,
+    sigma_min: Annotated[float | None, typer.Option(help="with --sigma-max: one network for all between")] = None,
+    sigma_max: Annotated[float | None, typer.Option(help="of a ladder of noise, for annealed walks")] = None,
     part: Part = ":",
     steps: Steps = 8000,
     batch_size: BatchSize = 256,
@@ -162,13 +164,13 @@ def dae(
     device: Device = None,
     progress: Progress = True,
 ) -> None:
-    """Train a denoising autoencoder on an encoder's codes: the prior of PPGN-h."""
+    """Train a denoising autoencoder on an encoder's codes: the prior of PPGN-h, or of an annealed walk."""
     config = {
         "family": "dae",
         "data": data,
         "part": part,
         "encoder": str(encoder),
-        "sigma": sigma,
+        **_noise_levels(sigma, sigma_min, sigma_max),
         "steps": steps,
         "batch_size": batch_size,
         "seed": seed,
@@ -177,14 +179,36 @@ def dae(
     where = device_of(device)
     images = _images(data, part, where, config)
     codes = _codes(_encoder(encoder, images, config), images)
-    network = models.build(lambda: models.CodeDenoiser(codes.shape[1]), seed).to(where)
-    trainer = training.dae_trainer(network, codes=codes, sigma=sigma, learning_rate=_falling(learning_rate, steps))
+    trainer = _denoising(codes, config)
     _run(
         trainer,
         lambda start: _rows(codes, batch_size, seed, start),
         config,
         Run(out, resume, where, checkpoint_every, tensorboard, progress),
     )
+
+
+def _noise_levels(sigma: float | None, low: float | None, high: float | None) -> dict[str, float]:
+    """What a record says of the noise. Raises ValueError for half a ladder, or for a ladder beside a level."""
+    if low is None and high is None:
+        return {"sigma": 0.8 if sigma is None else sigma}
+    if low is None or high is None or sigma is not None:
+        raise ValueError(
+            "give --sigma for one level of noise, or both --sigma-min and --sigma-max for a ladder, got "
+            f"sigma = {sigma}, sigma_min = {low}, sigma_max = {high}"
+        )
+    return {"sigma_min": low, "sigma_max": high}
+
+
+def _denoising(codes: Tensor, config: dict[str, Any]) -> training.Trainer[Tensor]:
+    """The trainer that the configured noise asks for: one level or a ladder."""
+    rate, units, seed = _falling(config["learning_rate"], config["steps"]), codes.shape[1], config["seed"]
+    if "sigma" in config:
+        single = models.build(lambda: models.CodeDenoiser(units), seed).to(codes.device)
+        return training.dae_trainer(single, codes=codes, sigma=config["sigma"], learning_rate=rate)
+    ladder = models.build(lambda: models.LadderDenoiser(units), seed).to(codes.device)
+    levels = {name: config[name] for name in ("sigma_min", "sigma_max")}
+    return training.ladder_trainer(ladder, codes=codes, **levels, learning_rate=rate)
 
 
 @dataclass(frozen=True)

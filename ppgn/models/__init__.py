@@ -13,19 +13,22 @@ from ppgn import files
 from ppgn.models.classifier import ConvClassifier, Encoder, ResidualClassifier
 from ppgn.models.dae import CodeDenoiser
 from ppgn.models.discriminator import ConditionalDiscriminator
+from ppgn.models.ladder import LadderDenoiser
 from ppgn.models.upconv import UpconvGenerator
 
 __all__ = [
-    "CodeDenoiser", "ConditionalDiscriminator", "ConvClassifier", "Encoder", "ResidualClassifier", "UpconvGenerator",
-    "build", "load", "save",
+    "CodeDenoiser", "ConditionalDiscriminator", "ConvClassifier", "Encoder", "LadderDenoiser", "ResidualClassifier",
+    "UpconvGenerator", "build", "load", "save",
 ]  # fmt: skip
 
 M = TypeVar("M", bound=nn.Module)
 
 ARCHITECTURES: dict[str, type[nn.Module]] = {
     cls.__name__: cls
-    for cls in (CodeDenoiser, ConditionalDiscriminator, ConvClassifier, ResidualClassifier, UpconvGenerator)
-}
+    for cls in (
+        CodeDenoiser, ConditionalDiscriminator, ConvClassifier, LadderDenoiser, ResidualClassifier, UpconvGenerator,
+    )
+}  # fmt: skip
 
 
 def build(make: Callable[[], M], seed: int) -> M:

@@ -123,8 +123,13 @@ def test_train_every_family(capsys, tmp_path, small_digits):
     assert status == 0
     assert "3 steps, the last with" in out
     assert call(capsys, "train", "dae", *common, "--encoder", encoder, "--out", tmp_path / "d", "--sigma", 0.5)[0] == 0
-    kinds = {name: type(models.load(tmp_path / name / "model.safetensors")).__name__ for name in "crjd"}
-    assert kinds == {"c": "ConvClassifier", "r": "ResidualClassifier", "j": "UpconvGenerator", "d": "CodeDenoiser"}
+    levels = ["--encoder", encoder, "--sigma-min", 0.1, "--sigma-max", 5]
+    assert call(capsys, "train", "dae", *common, *levels, "--out", tmp_path / "l")[0] == 0
+    kinds = {name: type(models.load(tmp_path / name / "model.safetensors")).__name__ for name in "crjdl"}
+    assert kinds == {
+        "c": "ConvClassifier", "r": "ResidualClassifier", "j": "UpconvGenerator", "d": "CodeDenoiser",
+        "l": "LadderDenoiser",
+    }  # fmt: skip
     header = files.read_tensors(tmp_path / "j" / "model.safetensors")[1]
     assert header["trained"]["noise"] == 0.3
 
@@ -138,6 +143,9 @@ def test_train_errors(capsys, tmp_path, small_digits):
     err = call(capsys, "train", "dae", *common, "--encoder", tmp_path / "e.safetensors")[2]
     assert "encoder must be a ConvClassifier" in err
     assert "holds a CodeDenoiser" in err
+    for half in (["--sigma-min", 0.1], ["--sigma-min", 0.1, "--sigma-max", 1, "--sigma", 0.5]):
+        err = call(capsys, "train", "dae", *common, "--encoder", tmp_path / "e.safetensors", *half)[2]
+        assert "give --sigma for one level of noise, or both --sigma-min and --sigma-max for a ladder" in err
 
 
 def test_help_names_the_commands():

@@ -9,6 +9,7 @@ SMALL = {
     "CodeDenoiser": lambda: models.CodeDenoiser(8, (16, 4, 16)),
     "ConditionalDiscriminator": lambda: models.ConditionalDiscriminator(8, (3, 8, 12), width=4),
     "ConvClassifier": lambda: models.ConvClassifier((3, 8, 12), classes=4, width=4, code=8),
+    "LadderDenoiser": lambda: models.LadderDenoiser(8, width=16, blocks=2, embedding=8),
     "ResidualClassifier": lambda: models.ResidualClassifier((3, 8, 12), classes=4, width=4),
     "UpconvGenerator": lambda: models.UpconvGenerator(8, (3, 8, 12), (8, 4, 4)),
 }
@@ -16,6 +17,7 @@ INPUTS = {
     "CodeDenoiser": [(2, 8)],
     "ConditionalDiscriminator": [(2, 3, 8, 12), (2, 8)],
     "ConvClassifier": [(2, 3, 8, 12)],
+    "LadderDenoiser": [(2, 8), (2,)],
     "ResidualClassifier": [(2, 3, 8, 12)],
     "UpconvGenerator": [(2, 8)],
 }
@@ -81,3 +83,61 @@ def test_bad_input(tmp_path):
         models.load(tmp_path / "b.safetensors")
     with pytest.raises(FileNotFoundError):
         models.load(tmp_path / "none.safetensors")
+
+
+@pytest.fixture
+def ladder():
+    """A denoiser whose network gives something, not 0 as at first; codes with a dead unit and correlated others."""
+    rng = torch.Generator().manual_seed(0)
+    codes = torch.randn(500, 8, generator=rng) @ torch.randn(8, 8, generator=rng) + 3
+    codes[:, 2] = 0
+    network = models.build(lambda: models.LadderDenoiser(8, width=16, blocks=2, embedding=8), 1).eval()
+    network.measure(codes)
+    return network.requires_grad_(False), codes
+
+
+def test_a_new_ladder_is_the_best_linear_denoiser(ladder):
+    """m + C (C + sigma^2)^-1 (h - m), computed by a solve."""
+    network, codes = ladder
+    covariance, eye = torch.cov(codes.double().T), torch.eye(8).double()
+    h = codes[:5] + 1
+    for sigma in (0.1, 1.0, 30.0):
+        away = (h - codes.mean(0)).double()
+        expected = codes.mean(0) + away @ torch.linalg.solve(covariance + sigma**2 * eye, covariance)
+        assert torch.allclose(network(h, sigma), expected.float(), atol=1e-4)
+
+
+def test_a_ladder_leaves_a_code_without_noise_as_it_is(ladder):
+    network, codes = ladder
+    torch.nn.init.normal_(network.last.weight, generator=torch.Generator().manual_seed(2))
+    assert torch.allclose(network(codes, 1e-5), codes, atol=1e-3)
+    assert not torch.allclose(network(codes, 1.0), codes, atol=0.1)
+    assert torch.allclose(network(codes + 1, 1.0)[:, 2], codes[:, 2], atol=1e-5)  # the dead unit
+
+
+def test_a_ladders_network_sees_and_gives_unit_variance(ladder):
+    """c_in (h + sigma e) and (h - c_skip (h + sigma e)) / c_out along every axis, at every level."""
+    network, codes = ladder
+    rows = codes.repeat(40, 1)
+    noise = torch.randn(rows.shape, generator=torch.Generator().manual_seed(3))
+    alive = network.std > 0
+    assert int(alive.sum()) == 7
+    for sigma in (0.1, 1.0, 10.0):
+        seen = []
+        network.first.register_forward_pre_hook(lambda module, x, seen=seen: seen.append(x[0]))
+        network(rows + sigma * noise, sigma)
+        u = seen[0][:, alive]
+        assert (u.var(0) - 1).abs().max() < 0.03
+        std = network.std[alive]
+        total = (std**2 + sigma**2).sqrt()
+        clean = ((rows - network.mean) @ network.basis)[:, alive]
+        target = (clean - std**2 / total * u) / (std * sigma / total)
+        assert (target.var(0) - 1).abs().max() < 0.03
+
+
+def test_a_ladder_takes_a_level_for_each_row(ladder):
+    network, codes = ladder
+    sigma = torch.tensor([0.1, 1.0, 5.0])
+    together = network(codes[:3] + 1, sigma)
+    alone = [network(codes[i : i + 1] + 1, float(sigma[i])) for i in range(3)]
+    assert torch.allclose(together, torch.cat(alone), atol=1e-5)

@@ -61,6 +61,19 @@ def test_dae_is_the_score_of_the_smoothed_density():
     assert torch.allclose(prior.score(h, image(2)), expected)
 
 
+def test_a_conditional_dae_is_the_score_at_every_level():
+    """The best denoiser of N(m, s^2), at its own level and at another; the first is left as it was."""
+
+    def denoiser(noisy, sigma):
+        return 1.0 + 4.0 / (4.0 + sigma**2) * (noisy - 1.0)
+
+    prior = priors.dae(denoiser, 0.5, conditional=True)
+    h = torch.tensor([[0.2, -3.0], [5.0, 1.0]], dtype=torch.float64)
+    for level, sigma in ((prior, 0.5), (prior.at(3.0), 3.0), (prior.at(3.0).at(0.1), 0.1), (prior, 0.5)):
+        assert level.sigma == sigma
+        assert torch.allclose(level.score(h, image(2)), -(h - 1.0) / (4.0 + sigma**2))
+
+
 def test_joint_uses_the_image_handed_in():
     problem = linear()
     encoder = LinearMap(problem.r, problem.s).eval()
@@ -82,6 +95,12 @@ def test_bad_input():
         priors.joint(nn.Linear(2, 2))
     with pytest.raises(ValueError, match=r"denoiser must keep the shape \(2, 3\), got \(2, 1\)"):
         priors.dae(lambda h: h[:, :1], 0.1).score(torch.zeros(2, 3), image(2))
+    with pytest.raises(
+        ValueError, match=r"must know many noise levels, as of dae\(..., conditional=True\), not only 0.1"
+    ):
+        priors.dae(lambda h: h, 0.1).at(1.0)
+    with pytest.raises(ValueError, match="sigma must be positive, got -1"):
+        priors.dae(lambda h, sigma: h, 0.1, conditional=True).at(-1)
     with pytest.raises(ValueError, match=r"codes of shape \(2, 3\), got \(2, 4\)"):
         priors.joint(nn.Flatten().eval()).score(torch.zeros(2, 3), image(2))
 

@@ -6,9 +6,10 @@ import pytest
 import torch
 from torch import nn
 
-from ppgn import data, models, training
+from ppgn import data, models, priors, training
 from ppgn.random import per_step
 from ppgn.training.classifier import shifted
+from ppgn.training.ladder import _levels
 
 pytestmark = pytest.mark.usefixtures("global_randomness_untouched")
 
@@ -48,8 +49,6 @@ def test_a_denoiser_learns_the_score_of_a_mixture():
     rows = (codes[i] for i in data.index_batches(n, 256, 0))
     for _ in islice(training.fit(trainer, rows, per_step(0)), 2500):
         pass
-    from ppgn import priors
-
     h = torch.linspace(-3, 3, 25)[:, None].requires_grad_()
     log_p = torch.logsumexp(
         torch.stack(
@@ -109,3 +108,50 @@ def test_cosine():
 def test_sigma_must_be_positive():
     with pytest.raises(ValueError, match="sigma must be positive, got -1"):
         training.dae_trainer(models.build(lambda: models.CodeDenoiser(4), 0), codes=torch.zeros(3, 4), sigma=-1)
+
+
+def ladder_steps(codes, steps, high=10.0):
+    network = models.build(lambda: models.LadderDenoiser(codes.shape[1], width=64, blocks=2, dropout=0.0), 0)
+    rate = training.cosine(3e-3, 1e-5, steps)
+    trainer = training.ladder_trainer(network, codes=codes, sigma_min=0.1, sigma_max=high, learning_rate=rate)
+    rows = (codes[i] for i in data.index_batches(len(codes), 256, 0))
+    losses = [m["loss"].item() for m in islice(training.fit(trainer, rows, per_step(0)), steps)]
+    return trainer.results["model"].eval().requires_grad_(False), losses
+
+
+def test_a_ladder_learns_the_scores_of_a_mixture():
+    """Codes at -2 and 2 (weights 1:3), at three levels between the ends."""
+    codes = torch.where(torch.arange(4000)[:, None] % 4 == 0, -2.0, 2.0)
+    network, losses = ladder_steps(codes, 1500)
+    assert sum(losses[-100:]) < 0.5 * sum(losses[:10]) * 10
+    h = torch.linspace(-3, 3, 25)[:, None]
+    for sigma in (1.0, 2.0, 4.0):
+        share = torch.sigmoid(torch.tensor(3.0).log() + 4 * h / sigma**2)
+        score = (2 * (2 * share - 1) - h) / sigma**2
+        ours = priors.dae(network, 0.1, conditional=True).at(sigma).score(h, torch.zeros(25, 1, 1, 1))
+        relative = (ours - score).square().mean().sqrt() / score.square().mean().sqrt()
+        assert relative < 0.05, (sigma, relative)
+
+
+def test_a_ladder_can_do_no_better_than_linear_on_normal_codes():
+    """The loss is 1 for the best linear denoiser, whose score of a normal density is exact; and stays there."""
+    rng = torch.Generator().manual_seed(0)
+    codes = torch.randn(4000, 3, generator=rng) @ torch.tensor([[2.0, 0, 0], [1, 1, 0], [0, 0, 0.3]])
+    network, losses = ladder_steps(codes, 300)
+    assert sum(losses) / len(losses) == pytest.approx(1, abs=0.03)
+    covariance = torch.cov(codes.T)
+    h = 2 * torch.randn(200, 3, generator=rng)
+    for sigma in (0.3, 1.0, 3.0):
+        score = -(h - codes.mean(0)) @ torch.linalg.inv(covariance + sigma**2 * torch.eye(3))
+        ours = priors.dae(network, 0.1, conditional=True).at(sigma).score(h, torch.zeros(200, 1, 1, 1))
+        assert (ours - score).square().mean().sqrt() / score.square().mean().sqrt() < 0.1, sigma
+
+
+def test_levels_fill_their_range_evenly():
+    sigma = _levels(torch.empty(1000, 2), 0.1, 10.0, torch.Generator().manual_seed(0)).log10()
+    above = sigma - torch.linspace(-1, 1, 1001)[:-1]
+    assert above.min() > -1e-6
+    assert above.max() < 0.002 + 1e-6
+    network = models.build(lambda: models.LadderDenoiser(2), 0)
+    with pytest.raises(ValueError, match="0 < sigma_min < sigma_max is needed, got 2 and 1"):
+        training.ladder_trainer(network, codes=torch.eye(2), sigma_min=2, sigma_max=1)

@@ -1,0 +1,74 @@
+"""Train one denoiser of codes for all noise levels, the prior of an annealed walk.
+
+loss = E over sigma of |D(h + sigma e; sigma) - h|^2 / E |L(h + sigma e) - h|^2,     ln sigma uniform
+
+L is the best linear denoiser, whose error sum_j s_j^2 sigma^2 / (s_j^2 + sigma^2) is known: EDM's weight 1 / c_out^2
+(Karras et al. 2022, Tab. 1) with every axis' own standard deviation. So each level of a geometric ladder counts the
+same, and 1 is no better than linear.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from ppgn.models import LadderDenoiser
+from ppgn.training.loop import Metrics, Trainer, average_of
+from ppgn.types import Schedule
+
+
+def ladder_trainer(
+    network: LadderDenoiser,
+    *,
+    codes: Tensor,
+    sigma_min: float,
+    sigma_max: float,
+    learning_rate: Schedule = 1e-3,
+    average: float = 0.999,
+) -> Trainer[Tensor]:
+    """Trainer on batches of clean codes (B, code).
+
+    codes: real ones (N, code), from which the network's mean, axes and standard deviations are measured.
+    sigma_min, sigma_max: the ladder's ends, in units of h. Raises ValueError unless 0 < sigma_min < sigma_max.
+    """
+    if not 0 < sigma_min < sigma_max < math.inf:
+        raise ValueError(f"0 < sigma_min < sigma_max is needed, got {sigma_min} and {sigma_max}")
+    network.measure(codes)
+    averaged = average_of(network, average)
+    optimizer = torch.optim.Adam(network.parameters())
+
+    def update(h: Tensor, rng: torch.Generator) -> Metrics:
+        network.train()
+        sigma = _levels(h, sigma_min, sigma_max, rng)
+        noise = torch.randn(h.shape, generator=rng, device=h.device, dtype=h.dtype)
+        error = (network(h + sigma[:, None] * noise, sigma) - h).square().sum(1)
+        loss = (error / linear_error(network.std, sigma)).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        averaged.update_parameters(network)
+        return {"loss": loss.detach()}
+
+    return Trainer(
+        modules={"network": network, "averaged": averaged},
+        optimizers={"network": optimizer},
+        update=update,
+        results={"model": averaged.module},
+        learning_rates={"network": learning_rate},
+    )
+
+
+def linear_error(std: Tensor, sigma: Tensor) -> Tensor:
+    """Expected squared error (B,) of the best linear denoiser at sigma (B,), codes of std (code,) along their axes."""
+    level = sigma[:, None] ** 2
+    return (std**2 * level / (std**2 + level)).sum(1)
+
+
+def _levels(h: Tensor, low: float, high: float, rng: torch.Generator) -> Tensor:
+    """One sigma for each row, ln sigma uniform: one in each of B equal parts, so that batches differ less."""
+    b = len(h)
+    part = torch.rand(b, generator=rng, device=h.device, dtype=h.dtype)
+    place = (torch.arange(b, device=h.device, dtype=h.dtype) + part) / b
+    return (math.log(low) + place * math.log(high / low)).exp()
