@@ -7,6 +7,7 @@ randomness has to be saved, and no global generator is ever touched.
 
 from __future__ import annotations
 
+import math
 import operator
 import zlib
 from collections.abc import Callable, Sequence
@@ -16,9 +17,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-Draw = Callable[[np.random.Generator, tuple[int, ...], type], np.ndarray]
-BLOCK_STEPS = 32  # steps drawn at a time: amortises the set-up of a stream
-BLOCK_NUMBERS = 1 << 16  # at most this many numbers a chain and block, so that image-sized codes stay small
+Law = Callable[[np.ndarray, np.dtype], np.ndarray]
+BLOCK_STEPS = 256  # steps drawn at a time, at most: amortises the set-up of a stream
+BLOCK_NUMBERS = 1 << 12  # numbers a chain and block, about, so that many chains and image-sized codes stay small
+PIECE = 1 << 14  # words shaped at a time: they stay in the cache
 
 
 def streams(seed: int, n: int, first: int = 0) -> Streams:
@@ -56,41 +58,69 @@ class Streams:
         """Uniform numbers in [0, 1), otherwise as `normal`."""
         return self._at(like, step, purpose, _uniform)
 
-    def rows(self, index: Sequence[int]) -> Streams:
+    def rows(self, index: Sequence[int] | Tensor) -> Streams:
         """The streams of those chains only."""
-        return Streams(self.seed, tuple(self.chains[i] for i in index))
+        chosen = index.tolist() if isinstance(index, Tensor) else index
+        return Streams(self.seed, tuple(self.chains[i] for i in chosen))
 
-    def _at(self, like: Tensor, step: int, purpose: str, draw: Draw) -> Tensor:
+    def _at(self, like: Tensor, step: int, purpose: str, law: Law) -> Tensor:
         """The step's numbers, from a block that is drawn when it is first asked for."""
         if like.shape[0] != len(self.chains):
             raise ValueError(f"one row per chain is needed: {len(self.chains)} chains, got shape {tuple(like.shape)}")
         row = tuple(like.shape[1:])
-        length = max(1, min(BLOCK_STEPS, BLOCK_NUMBERS // max(1, int(np.prod(row)))))
+        length = max(1, min(BLOCK_STEPS, BLOCK_NUMBERS // max(1, math.prod(row))))
         block, offset = divmod(step, length)
         key = (block, purpose, row, like.dtype, like.device)
         if key not in self._blocks:
             for old in [k for k in self._blocks if k[1] == purpose]:
                 del self._blocks[old]
-            self._blocks[key] = self._draw(block, purpose, (length, *row), like, draw)
+            self._blocks[key] = self._draw(block, purpose, (length, *row), like, law)
         return self._blocks[key][offset]
 
-    def _draw(self, block: int, purpose: str, shape: tuple[int, ...], like: Tensor, draw: Draw) -> Tensor:
+    def _draw(self, block: int, purpose: str, shape: tuple[int, ...], like: Tensor, law: Law) -> Tensor:
         """(length, B, ...): one block of every chain, drawn on the host so that all devices see the same numbers."""
-        double = like.dtype == torch.float64
-        out = np.empty((shape[0], len(self.chains), *shape[1:]), dtype=np.float64 if double else np.float32)
-        for i, chain in enumerate(self.chains):
-            key = np.array([self.seed, chain], dtype=np.uint64)
-            bits = np.random.Philox(key=key, counter=[0, 0, block, zlib.crc32(purpose.encode())])
-            out[:, i] = draw(np.random.Generator(bits), shape, out.dtype.type)
-        return torch.from_numpy(out).to(device=like.device, dtype=like.dtype)
+        dtype = np.dtype(np.float64 if like.dtype == torch.float64 else np.float32)
+        count = math.prod(shape)
+        words = -(-count // 16) * 16 * dtype.itemsize // 8  # whole pairs of vectors, whatever is asked for
+        out = np.empty((len(self.chains), count), dtype)
+        some = max(1, PIECE // words)
+        for first in range(0, len(self.chains), some):
+            raw = self._words(self.chains[first : first + some], block, purpose, words)
+            out[first : first + some] = law(raw, dtype)[:, :count]
+        numbers = torch.from_numpy(out.reshape(len(self.chains), *shape)).transpose(0, 1).contiguous()
+        return numbers.to(device=like.device, dtype=like.dtype)
+
+    def _words(self, chains: Sequence[int], block: int, purpose: str, count: int) -> np.ndarray:
+        """(len(chains), count) random words of 64 bits; one generator is set to each chain's place in turn."""
+        bits = np.random.Philox(key=self.seed, counter=[0, 0, block, zlib.crc32(purpose.encode())])
+        place = bits.state
+        key = place["state"]["key"]
+        words = np.empty((len(chains), count), np.uint64)
+        for i, chain in enumerate(chains):
+            key[:] = self.seed, chain
+            bits.state = place
+            words[i] = bits.random_raw(count)
+        return words
 
 
-def _normal(generator: np.random.Generator, shape: tuple[int, ...], dtype: type) -> np.ndarray:
-    return generator.standard_normal(shape, dtype=dtype)
+def _uniform(words: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """Words (n, w) -> numbers in [0, 1) with all the bits that the type can hold."""
+    out = np.empty((len(words), words.shape[1] * 8 // dtype.itemsize), dtype)
+    if dtype == np.float64:
+        np.multiply(words >> np.uint64(11), 2.0**-53, out=out)
+    else:
+        np.multiply(words.view(np.uint32) >> np.uint32(8), np.float32(2.0**-24), out=out)
+    return out
 
 
-def _uniform(generator: np.random.Generator, shape: tuple[int, ...], dtype: type) -> np.ndarray:
-    return generator.random(shape, dtype=dtype)
+def _normal(words: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """Words (n, w) -> standard normals, two from two (Box & Muller 1958); the first half of a row gives the radii."""
+    ints = words if dtype == np.float64 else words.view(np.uint32)
+    scale = dtype.type(2.0 ** (-8 * dtype.itemsize))
+    first, second = np.split(ints.astype(dtype), 2, axis=1)
+    radius = np.sqrt(dtype.type(-2) * np.log((first + dtype.type(0.5)) * scale))  # log of (0, 1]: never infinite
+    angle = second * (dtype.type(2 * np.pi) * scale)
+    return np.concatenate([radius * np.cos(angle), radius * np.sin(angle)], axis=1)
 
 
 def per_step(seed: int, device: torch.device | str = "cpu") -> Callable[[int], torch.Generator]:
