@@ -7,13 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from ppgn.checks import require_eval
-from ppgn.types import Condition, Density, Generator, Prior, Sampler, Terms
+from ppgn.conditions import Unconditional
+from ppgn.types import Condition, Density, Generator, Ladder, Prior, Sampler, Terms
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,19 +60,49 @@ class Pipeline:
         """
         return replace(self, condition=condition)
 
+    def rows(self, index: Tensor) -> Pipeline:
+        """The same pipeline for those chains, in that order: each keeps its own label."""
+        return replace(self, condition=self.condition.rows(index))
+
+    def at(self, sigma: float) -> Pipeline:
+        """The same pipeline with its prior at another noise level. Raises TypeError if the prior knows only one."""
+        if not isinstance(self.prior, Ladder):
+            kind = type(self.prior).__name__
+            raise TypeError(f"the prior must be known at many noise levels, as dae(..., conditional=True), not {kind}")
+        return replace(self, prior=self.prior.at(sigma))
+
     def __call__(self, h: Tensor) -> Terms:
         """The terms at h (B, *latent), detached. h itself is never marked or changed."""
-        if self.batch_size is None or len(h) <= self.batch_size:
-            return self._evaluate(h, self.condition)
-        rows = torch.arange(len(h), device=h.device).split(self.batch_size)
-        parts = [self._evaluate(h[index], self.condition.rows(index)) for index in rows]
-        return Terms(*(torch.cat(column) for column in zip(*parts, strict=True)))
+        parts = self._parts(h, Pipeline._evaluate)
+        return parts[0] if len(parts) == 1 else Terms(*(torch.cat(column) for column in zip(*parts, strict=True)))
 
-    def _evaluate(self, h: Tensor, condition: Condition) -> Terms:
+    @torch.no_grad()
+    def log_condition(self, h: Tensor) -> Tensor:
+        """log p(y | G(h)) (B,), nats: what the terms hold too, without the cost of a gradient."""
+        return torch.cat(self._parts(h, lambda part, h: part.condition.log_prob(part.generator(h))))
+
+    def _parts(self, h: Tensor, evaluate: Callable[[Pipeline, Tensor], T]) -> list[T]:
+        """`evaluate` of all rows, at most `batch_size` at a time."""
+        if self.batch_size is None or len(h) <= self.batch_size:
+            return [evaluate(self, h)]
+        rows = torch.arange(len(h), device=h.device).split(self.batch_size)
+        return [evaluate(self.rows(index), h[index]) for index in rows]
+
+    def _evaluate(self, h: Tensor) -> Terms:
+        image, gradient, log_condition = self._conditioned(h.detach())
+        with torch.no_grad():  # no gradient through R_h: paper Eq. 11 uses its output as it is
+            score = self.prior.score(h.detach(), image)
+        return Terms(image, score, gradient, log_condition)
+
+    def _conditioned(self, h: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """(G(h), d log p(y | G(h)) / dh, log p(y | G(h)))."""
+        if isinstance(self.condition, Unconditional):
+            with torch.no_grad():
+                return self.generator(h), torch.zeros_like(h), h.new_zeros(len(h))
         with torch.enable_grad():
-            leaf = h.detach().requires_grad_()
+            leaf = h.requires_grad_()
             image = self.generator(leaf)
-            log_condition = condition.log_prob(image)
+            log_condition = self.condition.log_prob(image)
             if not log_condition.requires_grad:
                 raise ValueError(
                     "generator and condition must be differentiable: log p(y | G(h)) came without a graph to h "
@@ -77,7 +110,4 @@ class Pipeline:
                 )
             # the sum over chains is safe: row i of the image depends on row i of h alone
             (gradient,) = torch.autograd.grad(log_condition.sum(), leaf)
-        image = image.detach()
-        with torch.no_grad():  # no gradient through R_h: paper Eq. 11 uses its output as it is
-            score = self.prior.score(h.detach(), image)
-        return Terms(image, score, gradient, log_condition.detach())
+        return image.detach(), gradient, log_condition.detach()

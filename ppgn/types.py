@@ -29,6 +29,10 @@ class Rng(Protocol):
         """Uniform numbers in [0, 1), otherwise as `normal`."""
         ...
 
+    def rows(self, index: Tensor) -> Rng:
+        """The streams of those chains only."""
+        ...
+
 
 class Generator(Protocol):
     """h (B, *latent) -> x (B, C, H, W) in [0, 1], differentiable."""
@@ -59,6 +63,15 @@ class Density(Prior, Protocol):
         ...
 
 
+@runtime_checkable
+class Ladder(Prior, Protocol):
+    """A prior known at many noise levels, as a sigma-conditional denoiser gives it."""
+
+    def at(self, sigma: float) -> Prior:
+        """The prior smoothed by normal noise of standard deviation sigma, in units of h."""
+        ...
+
+
 class Condition(Protocol):
     """How well an image fits what was asked; y is bound inside."""
 
@@ -85,7 +98,8 @@ Target = Callable[[Tensor], Terms]
 
 
 class Posterior(Protocol):
-    """A target that also shows its parts, as `ppgn.Pipeline` does: exact kernels need the prior's density."""
+    """A target that also shows its parts, as `ppgn.Pipeline` does: exact kernels need the prior's density, and some
+    ask for log p(y|G(h)) alone, which costs no gradient."""
 
     @property
     def prior(self) -> Prior:
@@ -94,6 +108,14 @@ class Posterior(Protocol):
 
     def __call__(self, h: Tensor, /) -> Terms:
         """The terms at h (B, *latent)."""
+        ...
+
+    def log_condition(self, h: Tensor) -> Tensor:
+        """log p(y|G(h)) (B,), nats, without gradients."""
+        ...
+
+    def rows(self, index: Tensor) -> Posterior:
+        """The same posterior for those chains: row i of its codes answers to what chain index[i] is asked."""
         ...
 
 
@@ -134,3 +156,4 @@ class Sampler(Generic[S]):
     target: Target | None = None  # what it walks on
     name: str = ""
     settings: Mapping[str, Any] = field(default_factory=dict)  # the builder's arguments, for records
+    finished: Callable[[S], Tensor] | None = None  # (B,) bool: rows that are ready; None: a walk that mixes as it goes

@@ -1,8 +1,10 @@
 """How p(h | y) is walked: pure init/step kernels and the iterator over their states."""
 
-from ppgn.samplers.independent import RejectionState, isir, rejection
+from ppgn.samplers.annealed import annealed
+from ppgn.samplers.independent import RejectionState, best_of_n, isir, rejection
 from ppgn.samplers.langevin import LangevinState, activation_max, mala_approx, ula
 from ppgn.samplers.metropolis import MalaState, mala
+from ppgn.samplers.population import SmcState, smc
 from ppgn.samplers.schedules import geometric, linear
 from ppgn.samplers.walks import chain, cycle, walk
 
@@ -10,7 +12,10 @@ __all__ = [
     "LangevinState",
     "MalaState",
     "RejectionState",
+    "SmcState",
     "activation_max",
+    "annealed",
+    "best_of_n",
     "chain",
     "cycle",
     "geometric",
@@ -19,6 +24,7 @@ __all__ = [
     "mala",
     "mala_approx",
     "rejection",
+    "smc",
     "ula",
     "walk",
 ]

@@ -1,6 +1,6 @@
 """MALA: Langevin proposals, corrected by a Metropolis step (Roberts & Tweedie 1996). Exact for a prior with a density.
 
-h' = h + d s(h) + sqrt(2 d) z,    s = d log p(h)/dh + gamma d log p(y|G(h))/dh
+h' = h + d c^2 s(h) + sqrt(2 d) c z,    s = d log p(h)/dh + gamma d log p(y|G(h))/dh,    c the scale of the coordinates
 accepted with probability min(1, p(h') q(h | h') / (p(h) q(h' | h))),    p = p(h) p(y|G(h))^gamma
 """
 
@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 
+from ppgn.samplers.adaptation import MALA_ACCEPTANCE, Tuning, Warmup, untuned
 from ppgn.samplers.walks import begin, choose, choose_terms
 from ppgn.types import Density, Posterior, Prior, Rng, Sampler, Terms
 
@@ -25,47 +26,112 @@ class MalaState(NamedTuple):
     log_prob: Tensor  # (B,)   log p(h) + gamma log p(y|G(h)), nats
     step: int
     failed_at: Tensor  # (B,) always -1: what is not finite is rejected
-    acceptance: Tensor  # (B,)   probability with which the last proposal was accepted
+    acceptance: Tensor  # (B,)   probability with which the last Langevin proposal was accepted
+    refreshed: Tensor  # (B,)   probability with which the last `isir` step chose another code
+    tuning: Tuning
 
 
-def mala(pipeline: Posterior, step_size: float, gamma: float = 1.0) -> Sampler[MalaState]:
+class Point(Protocol):
+    """Where a move begins: fields of MalaState, which other states share."""
+
+    @property
+    def h(self) -> Tensor:
+        """(B, *latent)."""
+        ...
+
+    @property
+    def terms(self) -> Terms:
+        """At h."""
+        ...
+
+    @property
+    def log_prob(self) -> Tensor:
+        """(B,) of h, at the power of the move."""
+        ...
+
+
+class Moved(NamedTuple):
+    """Where one Langevin move has led; fields as in MalaState."""
+
+    h: Tensor
+    terms: Terms
+    log_prob: Tensor
+    acceptance: Tensor
+
+
+def mala(
+    pipeline: Posterior,
+    step_size: float,
+    gamma: float = 1.0,
+    *,
+    warmup: int = 0,
+    acceptance: float = MALA_ACCEPTANCE,
+    pooled: bool = False,
+    precondition: bool = False,
+) -> Sampler[MalaState]:
     """Metropolis-adjusted Langevin: leaves p(h) p(y|G(h))^gamma invariant, one evaluation a step.
 
-    step_size   d above, in units of h^2; good ones accept about 0.574 of the proposals (Roberts & Rosenthal 1998)
-    gamma       power of the condition: 1 is Bayes' rule
+    step_size      d above, in units of h^2; the first one, if there is a warm-up
+    gamma          power of the condition: 1 is Bayes' rule
+    warmup         steps of the walk in which the step size is adapted to `acceptance`, to be thrown away; then frozen
+    acceptance     the mean acceptance to reach, best at about 0.574 (Roberts & Rosenthal 1998)
+    pooled         adapt to all chains together; then a chain depends on the others of its batch
+    precondition   learn a scale c for every coordinate in the warm-up too; 1 otherwise
 
     A proposal with a NaN ratio is rejected. Raises TypeError if the prior has no log_prob, ValueError for a step_size
     that is not positive and finite.
     """
     prior = require_density(pipeline.prior, "mala")
-    if not 0 < step_size < math.inf:
-        raise ValueError(f"step_size must be positive and finite, got {step_size}")
-
-    def evaluate(h: Tensor) -> tuple[Terms, Tensor]:
-        terms = pipeline(h)
-        return terms, prior.log_prob(h) + gamma * terms.log_condition
+    require_step_size(step_size)
+    warm = Warmup(warmup, acceptance, pooled, precondition)
 
     @torch.no_grad()
     def step(state: MalaState, rng: Rng) -> MalaState:
-        noise = rng.normal(state.h, state.step)
-        score = state.terms.prior + gamma * state.terms.condition
-        h = state.h + step_size * score + math.sqrt(2 * step_size) * noise
-        terms, log_prob = evaluate(h)
-        back = _log_proposal(state.h - h, terms.prior + gamma * terms.condition, step_size)
-        log_ratio = log_prob - state.log_prob + back + 0.5 * noise.flatten(1).square().sum(1)
-        acceptance = log_ratio.nan_to_num(nan=-math.inf).exp().clamp(max=1)
-        taken = rng.uniform(log_prob, state.step) < acceptance
-        return MalaState(
-            choose(taken, h, state.h),
-            choose_terms(taken, terms, state.terms),
-            choose(taken, log_prob, state.log_prob),
-            state.step + 1,
-            state.failed_at,
-            acceptance,
+        size = warm.step_size(state.tuning, state.step, step_size)
+        scale = state.tuning.scale if precondition else None
+        noise, uniform = rng.normal(state.h, state.step), rng.uniform(state.log_prob, state.step)
+        moved = move(pipeline, prior, gamma, state, size, scale, noise, uniform)
+        return state._replace(
+            h=moved.h,
+            terms=moved.terms,
+            log_prob=moved.log_prob,
+            step=state.step + 1,
+            acceptance=moved.acceptance,
+            tuning=warm.learn(state.tuning, moved.h, moved.acceptance, state.step),
         )
 
-    settings = {"step_size": step_size, "gamma": gamma}
+    settings = {
+        "step_size": step_size, "gamma": gamma, "warmup": warmup, "acceptance": acceptance, "pooled": pooled,
+        "precondition": precondition,
+    }  # fmt: skip
     return Sampler(start(pipeline, prior, gamma), step, exact=True, target=pipeline, name="mala", settings=settings)
+
+
+def move(
+    pipeline: Posterior, prior: Density, gamma: float | Tensor, at: Point, step_size: float | Tensor,
+    scale: Tensor | None, noise: Tensor, uniform: Tensor,
+) -> Moved:  # fmt: skip
+    """One proposal from `at`, taken or not, on p(h) p(y|G(h))^gamma.
+
+    gamma, step_size   numbers, or one per chain (B,)
+    scale              c of every coordinate (B, *latent); None: 1
+    noise, uniform     standard normals like h, and numbers in [0, 1) (B,)
+    """
+    gamma_row = _column(gamma, noise)
+    root = (2 * _column(step_size, noise)) ** 0.5  # the noise's standard deviation; half its square is d
+    root = root if scale is None else root * scale
+    score = at.terms.prior + gamma_row * at.terms.condition
+    h = at.h + root * (0.5 * root * score + noise)
+    terms = pipeline(h)
+    log_prob = prior.log_prob(h) + gamma * terms.log_condition
+    # log q(h | h') - log q(h' | h) = (|z|^2 - |z'|^2) / 2, where the way back has z' = -(z + a)
+    a = 0.5 * root * (score + terms.prior + gamma_row * terms.condition)
+    log_ratio = log_prob - at.log_prob - (a * (noise + 0.5 * a)).flatten(1).sum(1)
+    acceptance = log_ratio.nan_to_num(nan=-math.inf).exp().clamp(max=1)
+    taken = uniform < acceptance
+    return Moved(
+        choose(taken, h, at.h), choose_terms(taken, terms, at.terms), choose(taken, log_prob, at.log_prob), acceptance
+    )
 
 
 def start(pipeline: Posterior, prior: Density, gamma: float) -> Callable[[Tensor], MalaState]:
@@ -74,7 +140,8 @@ def start(pipeline: Posterior, prior: Density, gamma: float) -> Callable[[Tensor
     def init(h: Tensor) -> MalaState:
         terms, failed_at = begin(pipeline, h)
         log_prob = prior.log_prob(h) + gamma * terms.log_condition
-        return MalaState(h, terms, log_prob, 0, failed_at, torch.ones_like(log_prob))
+        ones = torch.ones_like(log_prob)
+        return MalaState(h, terms, log_prob, 0, failed_at, ones, ones, untuned(h))
 
     return init
 
@@ -85,10 +152,16 @@ def require_density(prior: Prior, kernel: str) -> Density:
         return prior
     raise TypeError(
         f"{kernel} needs a prior with a density (log_prob and sample), as gaussian, but {type(prior).__name__} has "
-        "none; ula and mala_approx walk on a score alone"
+        "none; ula, mala_approx and annealed walk on a score alone"
     )
 
 
-def _log_proposal(move: Tensor, score: Tensor, step_size: float) -> Tensor:
-    """log q of a move made from where `score` was measured, up to the constant that both directions share."""
-    return -(move - step_size * score).flatten(1).square().sum(1) / (4 * step_size)
+def require_step_size(step_size: float) -> None:
+    """Raise ValueError unless it is positive and finite."""
+    if not 0 < step_size < math.inf:
+        raise ValueError(f"step_size must be positive and finite, got {step_size}")
+
+
+def _column(value: float | Tensor, like: Tensor) -> float | Tensor:
+    """One number a chain as a factor of codes (B, *latent)."""
+    return value.view(-1, *[1] * (like.ndim - 1)) if isinstance(value, Tensor) else value

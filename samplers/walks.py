@@ -59,11 +59,16 @@ def choose_terms(taken: Tensor, new: Terms, old: Terms) -> Terms:
     return Terms(*(choose(taken, a, b) for a, b in zip(new, old, strict=True)))
 
 
-def begin(target: Target, h: Tensor) -> tuple[Terms, Tensor]:
-    """The checked terms at the start, and `failed_at` of chains that are all well."""
+def begin(target: Target, h: Tensor, finite_terms: bool = True) -> tuple[Terms, Tensor]:
+    """The checked terms at the start, and `failed_at` of chains that are all well.
+
+    finite_terms: False for kernels that leave their start without looking back.
+    """
     check_codes(h)
     terms = target(h)
-    check_start(h, terms)
+    check_shapes(h, terms)
+    if finite_terms:
+        check_finite(terms)
     return terms, torch.full((len(h),), -1, device=h.device)
 
 
@@ -79,11 +84,8 @@ def check_codes(h: Tensor) -> None:
     _require_finite("code", h)
 
 
-def check_start(h: Tensor, terms: Terms) -> None:
-    """Once, at a sampler's init: refuse terms that no step could use, naming what is needed and what came.
-
-    Raises ValueError for a wrong shape or for NaN or inf, naming the chains.
-    """
+def check_shapes(h: Tensor, terms: Terms) -> None:
+    """Once, at a sampler's init: raise ValueError for terms of a wrong shape, naming what is needed and what came."""
     b = len(h)
     if terms.log_condition.shape != (b,):
         got = tuple(terms.log_condition.shape)
@@ -94,6 +96,10 @@ def check_start(h: Tensor, terms: Terms) -> None:
     for name, value in (("Prior score", terms.prior), ("Condition gradient", terms.condition)):
         if value.shape != h.shape:
             raise ValueError(f"{name} must have the code's shape {tuple(h.shape)}, got {tuple(value.shape)}")
+
+
+def check_finite(terms: Terms) -> None:
+    """Raise ValueError for NaN or inf that no step could leave, naming the chains."""
     _require_finite("image", terms.image)
     _require_finite("prior score", terms.prior)
     _require_finite("condition gradient", terms.condition)

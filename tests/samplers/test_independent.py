@@ -39,7 +39,7 @@ def test_rejection_is_the_truth_and_costs_one_over_p(gamma):
 
 
 def test_what_is_accepted_stays_and_what_is_not_is_marked():
-    sampler = samplers.rejection(logistic_posterior(Logistic(8.0, 2.0)))
+    sampler = samplers.rejection(logistic_posterior(Logistic(8.0, 2.0)), draws=1)
     states = list(islice(samplers.chain(sampler, normal_start(200), streams(0, 200)), 20))
     done = states[10].accepted_at > 0
     assert 0 < done.sum() < 200
@@ -73,10 +73,10 @@ def test_one_isir_step_chooses_by_weight():
     after = sampler.step(before, streams(3, n))
     proposal = pipeline.prior.sample(n, streams(3, n), 1).double()
     w, new = before.terms.log_condition.exp(), pipeline(proposal).log_condition.exp()
-    assert torch.allclose(after.acceptance, new / (w + new))
+    assert torch.allclose(after.refreshed, new / (w + new))
     taken = (after.h != before.h).any(1)
     assert torch.equal(after.h[taken], proposal[taken])
-    assert abs(taken.double().mean() - after.acceptance.mean()) < 4 * 0.5 / math.sqrt(n)
+    assert abs(taken.double().mean() - after.refreshed.mean()) < 4 * 0.5 / math.sqrt(n)
 
 
 def test_bad_input():

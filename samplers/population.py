@@ -1,0 +1,168 @@
+"""Sequential Monte Carlo: a population led from p(h) to p(h) p(y|G(h)) by powers of the condition (Del Moral, Doucet &
+Jasra 2006), and log p(y) on the way.
+
+Each step takes the next power gamma such that the effective sample size of the weights p(y|G(h))^(gamma' - gamma) is a
+set share of the population, resamples systematically, and moves every particle by MALA at the new power. Once gamma is
+1, steps are MALA moves, which leave the target invariant.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from ppgn.samplers.adaptation import MALA_ACCEPTANCE
+from ppgn.samplers.groups import Groups, grouping
+from ppgn.samplers.metropolis import move, require_density, require_step_size
+from ppgn.samplers.walks import begin, choose
+from ppgn.types import Posterior, Rng, Sampler, Terms
+
+BISECTIONS, SMALLEST = 40, 1e-6  # of the search for the next power
+RATE = 1.0  # of the step size's search: log d rises by so much per unit of acceptance too many
+
+
+class SmcState(NamedTuple):
+    """One moment of the population."""
+
+    h: Tensor  # (B, *latent)
+    terms: Terms
+    log_prob: Tensor  # (B,)   log p(h) + gamma log p(y|G(h)), nats
+    step: int
+    failed_at: Tensor  # (B,) int64: the step at which no particle of the group had a finite weight; -1 while well
+    acceptance: Tensor  # (B,)   of the last MALA move
+    gamma: Tensor  # (B,)   power reached by the chain's group
+    log_evidence: Tensor  # (B,)   estimate of log integral p(h) p(y|G(h))^gamma dh of the group: log p(y) at gamma = 1
+    ancestor: Tensor  # (B,) int64: the particle of the first draw that this one descends from
+    log_step: Tensor  # (B,)   log of the group's step size
+    settled: Tensor  # (B,) int64: steps since the group's gamma is 1
+
+
+def smc(
+    pipeline: Posterior,
+    step_size: float,
+    groups: Tensor | None = None,
+    *,
+    moves: int = 5,
+    settle: int = 5,
+    ess: float = 0.5,
+    acceptance: float = MALA_ACCEPTANCE,
+) -> Sampler[SmcState]:
+    """Sequential Monte Carlo from p(h) to p(h) p(y|G(h)); `log_evidence` is then an estimate of log p(y).
+
+    step_size    first step size of the MALA moves, in units of h^2; adapted to `acceptance` until gamma is 1
+    groups       (B,) int64, chains of one number share a condition and are one population (a class label does); None:
+                 all are one
+    moves        MALA moves, one evaluation each, a step
+    settle       steps at gamma = 1 before the population is finished, so that copies of one particle part
+    ess          share of the population that the weights' effective sample size must be at each power
+
+    The first step draws the population from the prior: the start does not matter. Exact in the limit of large
+    populations; a group wants a hundred particles or more. Chains depend on the others of their group. Raises TypeError
+    if the prior has no density, ValueError for a number out of range or chains of one group with unlike conditions.
+    """
+    prior = require_density(pipeline.prior, "smc")
+    require_step_size(step_size)
+    if moves < 1 or settle < 0 or not 0 < ess < 1 or not 0 < acceptance < 1:
+        raise ValueError(
+            "moves must be at least 1, settle at least 0, ess and acceptance between 0 and 1, "
+            f"got {moves=}, {settle=}, {ess=}, {acceptance=}"
+        )
+
+    among = grouping(groups)
+
+    def init(h: Tensor) -> SmcState:
+        terms, failed_at = begin(pipeline, h, finite_terms=False)
+        _require_alike(pipeline, h, terms, among(h))
+        zero = torch.zeros_like(terms.log_condition)
+        own, first = torch.arange(len(h), device=h.device), zero + math.log(step_size)
+        return SmcState(h, terms, prior.log_prob(h), 0, failed_at, zero + 1, zero, zero, own, first, own * 0)
+
+    @torch.no_grad()
+    def step(state: SmcState, rng: Rng) -> SmcState:
+        if state.step == 0:
+            state = _drawn(state, rng)
+        learning = state.gamma < 1
+        state = _tempered(state, among(state.h), rng, ess)
+        for i in range(state.step * moves, (state.step + 1) * moves):
+            state = _moved(state, among(state.h), learning, rng, i)
+        settled = torch.where(state.gamma == 1, state.settled + 1, 0)
+        return state._replace(step=state.step + 1, settled=settled)
+
+    def _drawn(state: SmcState, rng: Rng) -> SmcState:
+        h = prior.sample(len(state.h), rng, 1).to(state.h)  # 0 is the start
+        return state._replace(h=h, terms=pipeline(h), log_prob=prior.log_prob(h))
+
+    def _moved(state: SmcState, alike: Groups, learning: Tensor, rng: Rng, i: int) -> SmcState:
+        noise, uniform = rng.normal(state.h, i), rng.uniform(state.log_prob, i)
+        moved = move(pipeline, prior, state.gamma, state, state.log_step.exp(), None, noise, uniform)
+        learnt = state.log_step + RATE * (alike.mean(moved.acceptance) - acceptance)
+        return state._replace(
+            h=moved.h,
+            terms=moved.terms,
+            log_prob=moved.log_prob,
+            acceptance=moved.acceptance,
+            log_step=torch.where(learning, learnt, state.log_step),
+        )
+
+    settings = {
+        "step_size": step_size, "groups": groups, "moves": moves, "settle": settle, "ess": ess,
+        "acceptance": acceptance,
+    }  # fmt: skip
+    return Sampler(
+        init, step, exact=True, target=pipeline, name="smc", settings=settings,
+        finished=lambda state: (state.settled > settle) | (state.failed_at >= 0),
+    )  # fmt: skip
+
+
+def _tempered(state: SmcState, among: Groups, rng: Rng, ess: float) -> SmcState:
+    """The next power, its weights, and the population resampled by them; as it was where gamma is 1 already."""
+    log_p = state.terms.log_condition.nan_to_num(nan=-torch.inf)
+    gamma = _next_power(state.gamma, log_p, among, ess)
+    weights = torch.where(gamma > state.gamma, (gamma - state.gamma) * log_p, 0.0)
+    gain = among.logmeanexp(weights)
+    lost = torch.isneginf(gain)  # no particle of the group can be weighed
+    weights, going = torch.where(lost, 0.0, weights), gamma > state.gamma
+    chosen = among.resample(weights, rng.uniform(log_p, state.step, "resample"))
+    chosen = torch.where(going, chosen, torch.arange(len(chosen), device=chosen.device))
+    log_prob = state.log_prob + torch.where(going, (gamma - state.gamma) * log_p, 0.0)
+    failed_at = torch.where(lost & (state.failed_at < 0), state.step + 1, state.failed_at)
+    return state._replace(
+        h=state.h[chosen],
+        terms=Terms(*(value[chosen] for value in state.terms)),
+        log_prob=log_prob[chosen],
+        failed_at=failed_at,
+        gamma=choose(lost, state.gamma, gamma),
+        log_evidence=state.log_evidence + gain.nan_to_num(neginf=0.0),
+        ancestor=state.ancestor[chosen],
+    )
+
+
+def _next_power(gamma: Tensor, log_p: Tensor, among: Groups, ess: float) -> Tensor:
+    """(B,) the largest power at which the weights' effective sample size is `ess` of the group, at most 1."""
+    low, high = gamma, torch.ones_like(gamma)
+
+    def enough(power: Tensor) -> Tensor:
+        weights = torch.where(power > gamma, (power - gamma) * log_p, 0.0)
+        return 2 * among.logmeanexp(weights) - among.logmeanexp(2 * weights) >= math.log(ess)
+
+    full = enough(high)
+    for _ in range(BISECTIONS):
+        middle = 0.5 * (low + high)
+        well = enough(middle)
+        low, high = torch.where(well, middle, low), torch.where(well, high, middle)
+    # where no power is enough, since too many particles have p = 0, the smallest move on leaves those behind
+    return torch.where(full, 1.0, torch.maximum(high, gamma + SMALLEST).clamp(max=1))
+
+
+def _require_alike(pipeline: Posterior, h: Tensor, terms: Terms, among: Groups) -> None:
+    """Raise ValueError if chains of one group answer to unlike conditions: one could not descend from the other."""
+    other = among.neighbour()
+    swapped = pipeline.rows(other).log_condition(h)
+    if not torch.allclose(swapped, terms.log_condition, rtol=1e-3, atol=1e-3, equal_nan=True):
+        raise ValueError(
+            "smc makes chains of one group descend from each other, so they must share a condition; give it "
+            "groups, as smc(pipeline, step_size, groups=labels)"
+        )
