@@ -9,14 +9,17 @@ torch.Size([4, 1, 28, 28])
 """
 
 from ppgn import conditions, pretrained, priors, random, samplers
+from ppgn.diagnostics import SamplingWarning
 from ppgn.pipeline import Pipeline
 from ppgn.pretrained import load
-from ppgn.sampling import ChainError, Samples, sample
+from ppgn.samples import ChainError, Samples
+from ppgn.sampling import sample
 
 __all__ = [
     "ChainError",
     "Pipeline",
     "Samples",
+    "SamplingWarning",
     "conditions",
     "load",
     "pretrained",

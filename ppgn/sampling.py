@@ -2,122 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+import sys
+import warnings
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from ppgn import records, saving
-from ppgn.checks import require_eval, require_shape
+from ppgn import checkpoints, diagnostics, named, records, runs
+from ppgn.checks import require_shape
 from ppgn.conditions import ClassLabel
 from ppgn.pipeline import Pipeline
 from ppgn.random import streams
-from ppgn.states import pack, unpack
-from ppgn.trace import Notes, Trace, chains_to_show, take
+from ppgn.runs import Choice
+from ppgn.samples import Keep, Samples, walked
+from ppgn.statistics import Statistics, statistics_of
+from ppgn.trace import begun, chains_to_show
 from ppgn.types import Density, Sampler
-
-Choice = Sampler[Any] | Callable[[Pipeline], Sampler[Any]]
-
-
-@dataclass(frozen=True)
-class Samples:
-    """The end of n chains, and how they got there. All tensors are on the CPU.
-
-    images          (n, C, H, W) in [0, 1], at the last step
-    codes           (n, *latent), at the last step
-    log_condition   (steps + 1, n) log p(y | x) at every step, nats, the start first
-    exact           whether the sampler leaves p(h) p(y | G(h)) invariant
-    failed_at       (n,) the step whose move was NaN or infinite: that chain stopped at its last finite code; -1: none
-    labels          (n,) the class asked of each chain, if one was
-    chain           (k, n, *latent) codes of every `thin`-th step, k = 0 unless asked for
-    frames          (f, m, C, H, W) uint8 pictures of the walk of chains `frame_chains` (m,) at `frame_steps` (f,)
-    record          every argument, seed, versions, sha256 of the weights
-    state           the sampler's last state by name, for `resume`
-    """
-
-    images: Tensor
-    codes: Tensor
-    log_condition: Tensor
-    exact: bool
-    failed_at: Tensor
-    labels: Tensor | None
-    chain: Tensor
-    frames: Tensor
-    frame_steps: Tensor
-    frame_chains: Tensor
-    record: Mapping[str, Any]
-    state: Mapping[str, Tensor]
-
-    @property
-    def steps(self) -> int:
-        """Steps taken since the start, resumed ones included; fewer than asked for after Ctrl-C."""
-        return len(self.log_condition) - 1
-
-    def save(self, folder: str | Path, overwrite: bool = False) -> None:
-        """Write grid.png, chain.gif (the walk), samples.safetensors and run.json, all or nothing.
-
-        Raises FileExistsError for a folder with files in it, which `overwrite` allows only if they are an earlier run;
-        ValueError for the working directory, NotADirectoryError or PermissionError where no folder can be made.
-        """
-        saving.write(
-            Path(folder),
-            {name: getattr(self, name) for name in saving.TENSORS} | self._state_beyond(),
-            self.labels,
-            {**self.record, "steps": self.steps, "exact": self.exact},
-            overwrite,
-        )
-
-    @staticmethod
-    def load(folder: str | Path) -> Samples:
-        """Read a saved run. Raises FileNotFoundError, or DamagedFileError for files that were cut or altered."""
-        tensors, record = saving.read(Path(folder))
-        state = {k.removeprefix("state/"): v for k, v in tensors.items() if k.startswith("state/")}
-        state |= {"h": tensors["codes"], "terms.image": tensors["images"], "failed_at": tensors["failed_at"]}
-        parts = {name: tensors[name] for name in saving.TENSORS}
-        return Samples(**parts, exact=record["exact"], labels=tensors.get("labels"), record=record, state=state)
-
-    def resume(self, pipeline: Pipeline, steps: int, sampler: Choice | None = None, progress: bool = True) -> Samples:
-        """`steps` more, to the same bits as if the run had not stopped; give it what `sample` was given.
-
-        Raises ValueError naming what differs if the weights, the condition, the sampler or its settings are others.
-        """
-        kernel = _kernel(pipeline, sampler)
-        now = _described(pipeline, kernel)
-        differing = records.differences({key: self.record.get(key) for key in now}, now)
-        if differing:
-            raise ValueError(f"a run must be resumed with what it was begun with, but {'; '.join(differing)}")
-        device, dtype = records.of_device(pipeline.generator, self.codes)
-        if steps < 0:
-            raise ValueError(f"steps must be at least 0, got {steps}")
-        state = unpack(kernel.init(self.codes.to(device, dtype)), self.state)
-        every = max(1, (self.steps + steps) // self.record["frames"]) if self.record["frames"] else 0
-        record = {**self.record, "frame_every": every}
-        more = _run(kernel, state, steps, record, self.labels, self.frame_chains, progress, pictured=True)
-        kept = self.frame_steps % every == 0 if every else torch.zeros(len(self.frame_steps), dtype=torch.bool)
-        joined = replace(
-            more,
-            log_condition=torch.cat([self.log_condition, more.log_condition[1:]]),
-            chain=torch.cat([self.chain, more.chain]),
-            frames=torch.cat([self.frames[kept], more.frames]),
-            frame_steps=torch.cat([self.frame_steps[kept], more.frame_steps]),
-        )
-        return _require_finite(joined)
-
-    def _state_beyond(self) -> dict[str, Tensor]:
-        """What the state holds beyond the tensors that have a name of their own."""
-        named = {"h", "terms.image", "failed_at"}
-        return {f"state/{key}": value for key, value in self.state.items() if key not in named}
-
-
-class ChainError(RuntimeError):
-    """Chains met NaN or infinity. `samples` holds all chains; the failed ones stopped at their last finite code."""
-
-    def __init__(self, message: str, samples: Samples):
-        super().__init__(message)
-        self.samples = samples
 
 
 def sample(
@@ -125,23 +29,37 @@ def sample(
     n: int,
     steps: int,
     seed: int,
-    sampler: Choice | None = None,
+    sampler: Choice | str | None = None,
     progress: bool = True,
     *,
-    start: Tensor | None = None,
+    start: Tensor | Density | None = None,
+    warmup: int | None = None,
     thin: int | None = None,
     frames: int = 40,
+    statistics: Statistics | None = None,
+    checkpoint: str | Path | None = None,
+    checkpoint_every: int = 1000,
 ) -> Samples:
     """Walk n chains for `steps` steps and return where they end.
 
-    sampler    a Sampler made for this pipeline, a function that makes one from it, or None for the one it recommends
+    sampler    a name ("mala", "mala+isir", "isir", "smc", "rejection", "best_of_n"; "auto" chooses by a pilot and says
+               why), a Sampler made for this pipeline, a function that makes one from it, or None for the one it
+               recommends. To rejection and smc, `steps` is a budget: they stop when they are done
     progress   a bar on a terminal
-    start      first codes (n, *latent); None: draws of the pipeline's start, of its prior, or standard normals
-    thin       keep the codes of every thin-th step in `chain`; None keeps none, and memory does not grow with the steps
+    start      first codes (n, *latent), or a Density to draw them from; None: the pipeline's start, its prior, or
+               standard normals
+    warmup     of the steps, so many adapt the sampler and are not counted as draws; None: half of them, 1,000 at most,
+               for a walk asked for by name, and what the sampler's own settings say otherwise
+    thin       after the warm-up note the statistics of every thin-th step only, and keep the codes of those in `chain`;
+               None: statistics of every step, no codes, so that memory grows by a few numbers a step and chain
     frames     pictures of the walk to keep for the animation, about
+    statistics more numbers to note, name -> function of a state that gives (n,); see `ppgn.statistics`
+    checkpoint a file that the run so far is written to every `checkpoint_every` steps; if it is there, the run goes on
+               from it, to the same bits
 
-    Chain i depends on (seed, i) alone. Ctrl-C returns what there is. Raises ValueError for what does not fit, and
-    ChainError, which holds the results, if chains met NaN or infinity.
+    Chain i depends on (seed, i) alone, but in smc. Ctrl-C returns what there is. Warns (`SamplingWarning`) of chains
+    that are no draws yet. Raises ValueError for what does not fit, TypeError for an exact sampler on a prior without a
+    density, and ChainError, which holds the results, if chains met NaN or infinity.
 
     >>> import ppgn
     >>> digits = ppgn.load("mnist")
@@ -150,69 +68,87 @@ def sample(
     >>> samples.images.shape, samples.log_condition.shape
     (torch.Size([2, 1, 28, 28]), torch.Size([4, 2]))
     """
-    if steps < 0 or n < 1 or frames < 0 or (thin is not None and thin < 1):
-        raise ValueError(
-            f"n and thin must be at least 1, steps and frames at least 0, got {n=}, {thin=}, {steps=}, {frames=}"
-        )
-    kernel = _kernel(pipeline, sampler)
+    _require_numbers(n=n, steps=steps, thin=thin, frames=frames, checkpoint_every=checkpoint_every)
     labels = _labels(pipeline, n)
-    state = kernel.init(_start(pipeline, n, seed, start))
+    plan = _plan(pipeline, sampler, n, steps, seed, warmup, labels, progress)
+    choice = None if isinstance(sampler, str) else sampler
+    kernel = runs.kernel_of(pipeline, choice, plan, labels)
     record = {
         "n": n,
         "seed": seed,
         "thin": thin,
         "frames": frames,
         "asked_steps": steps,
-        "device": str(state.h.device),
-        "dtype": str(state.h.dtype),
         "frame_every": max(1, steps // frames) if frames else 0,
-        "start": "given" if start is not None else records.describe(_density_of_start(pipeline)) or "standard normals",
-        **_described(pipeline, kernel),
-        "versions": records.versions(),
+        "start": _described_start(pipeline, start),
+        **plan,
+        **runs.described(pipeline, kernel),
     }
+    keep: Keep | None = None
+    if checkpoint is not None:
+        keep = (checkpoint_every, partial(checkpoints.write, Path(checkpoint)))
+        if Path(checkpoint).exists():
+            before = checkpoints.read(Path(checkpoint), record)
+            left = max(0, steps - before.steps)
+            return _told(before.continued(pipeline, left, choice, statistics, progress, keep))
+    state = kernel.init(_start(pipeline, n, seed, start))
+    record |= {"device": str(state.h.device), "dtype": str(state.h.dtype), "versions": records.versions()}
     shown = chains_to_show(state.terms.image, labels, frames)
-    return _require_finite(_run(kernel, state, steps, record, labels, shown, progress))
+    noted = statistics_of(state, statistics)
+    trace = begun(state, len(noted), shown)
+    return _told(walked(kernel, trace, steps, record, noted, labels, shown, progress, keep))
 
 
-def _kernel(pipeline: Pipeline, sampler: Choice | None) -> Sampler[Any]:
-    """The sampler itself. Raises ValueError if there is none, it walks another pipeline, or a network may train."""
-    for name, network in records.networks(pipeline):
-        require_eval(network, name)
-    choice = sampler if sampler is not None else pipeline.sampler
-    if choice is None:
-        raise ValueError(
-            "sampler must be given: this pipeline recommends none; try ppgn.samplers.mala_approx(pipeline, ...)"
-        )
-    kernel = choice if isinstance(choice, Sampler) else choice(pipeline)
-    if kernel.target is not None and kernel.target is not pipeline:
-        raise ValueError(
-            "sampler must walk the pipeline that is sampled, but was built from another; build it after .given()"
-        )
-    return kernel
+def _require_numbers(**numbers: int | None) -> None:
+    for name, value in numbers.items():
+        least = 0 if name in ("steps", "frames") else 1
+        if value is not None and value < least:
+            raise ValueError(f"{name} must be at least {least}, got {value}")
 
 
-def _described(pipeline: Pipeline, kernel: Sampler[Any]) -> dict[str, Any]:
-    """What a resumed run must share with the first."""
-    return {
-        "sampler": {"name": kernel.name, **records.describe(kernel.settings)},
-        "condition": records.describe(pipeline.condition),
-        "prior": records.describe(pipeline.prior),
-        "origin": dict(pipeline.origin),
-        "batch_size": pipeline.batch_size,
-        "weights": records.weights(pipeline),
-    }
+def _plan(
+    pipeline: Pipeline, sampler: Choice | str | None, n: int, steps: int, seed: int, warmup: int | None,
+    labels: Tensor | None, progress: bool,
+) -> dict[str, Any]:  # fmt: skip
+    """The sampler's name if it goes by one, why it was chosen, and the length of the warm-up."""
+    name, reason = (sampler, "") if isinstance(sampler, str) else (None, "")
+    if sampler == "auto":
+        name, reason = named.choose(pipeline, n, steps, seed, labels)
+        if progress:
+            print(f"ppgn: {reason}", file=sys.stderr)
+    if warmup is None:
+        warmup = named.default_warmup(name, steps) if name else _longest_warmup(sampler)
+    if warmup and not 0 <= warmup < steps:
+        raise ValueError(f"warmup must be shorter than the run of {steps} steps that it is a part of, got {warmup}")
+    return {"named": name, "reason": reason, "warmup": warmup}
 
 
-def _start(pipeline: Pipeline, n: int, seed: int, start: Tensor | None) -> Tensor:
-    device, dtype = records.of_device(pipeline.generator, start)
+def _longest_warmup(sampler: object) -> int:
+    """Of a sampler's own settings, those of its parts included."""
+
+    def within(settings: Mapping[str, Any]) -> int:
+        parts = [within(value) for value in settings.values() if isinstance(value, Mapping)]
+        return max([int(settings.get("warmup", 0)), *parts])
+
+    return within(sampler.settings) if isinstance(sampler, Sampler) else 0
+
+
+def _described_start(pipeline: Pipeline, start: Tensor | Density | None) -> Any:
+    if isinstance(start, Tensor):
+        return "given"
+    return records.describe(_density_of_start(pipeline, start)) or "standard normals"
+
+
+def _start(pipeline: Pipeline, n: int, seed: int, start: Tensor | Density | None) -> Tensor:
+    device, dtype = records.of_device(pipeline.generator, start if isinstance(start, Tensor) else None)
     rng = streams(seed, n)
-    if start is not None:
+    if isinstance(start, Tensor):
         if pipeline.latent_shape is not None:
             require_shape("start", start.shape, (n, *pipeline.latent_shape), "one code per chain")
         elif len(start) != n:
             raise ValueError(f"start must hold one code per chain, n = {n}, got {len(start)}")
         return start.detach().to(device, dtype)
-    density = _density_of_start(pipeline)
+    density = _density_of_start(pipeline, start)
     if density is not None:
         return density.sample(n, rng).to(device, dtype)
     if pipeline.latent_shape is None:
@@ -220,7 +156,9 @@ def _start(pipeline: Pipeline, n: int, seed: int, start: Tensor | None) -> Tenso
     return rng.normal(torch.empty((n, *pipeline.latent_shape), device=device, dtype=dtype), 0, "start")
 
 
-def _density_of_start(pipeline: Pipeline) -> Density | None:
+def _density_of_start(pipeline: Pipeline, start: Density | None) -> Density | None:
+    if start is not None:
+        return start
     if pipeline.start is not None:
         return pipeline.start
     return pipeline.prior if isinstance(pipeline.prior, Density) else None
@@ -235,49 +173,8 @@ def _labels(pipeline: Pipeline, n: int) -> Tensor | None:
     return label.expand(n).clone()
 
 
-def _run(
-    kernel: Sampler[Any],
-    state: Any,
-    steps: int,
-    record: Mapping[str, Any],
-    labels: Tensor | None,
-    shown: Tensor,
-    progress: bool,
-    pictured: bool = False,
-) -> Samples:
-    notes = Notes(record["thin"] or 0, record["frame_every"], shown, pictured)
-    trace = take(kernel, state, steps, streams(record["seed"], record["n"]), notes, progress)
-    return _samples(kernel, trace, record, labels, shown)
-
-
-def _samples(
-    kernel: Sampler[Any], trace: Trace, record: Mapping[str, Any], labels: Tensor | None, shown: Tensor
-) -> Samples:
-    state = {name: value.cpu() for name, value in pack(trace.state).items()}
-    return Samples(
-        images=state["terms.image"],
-        codes=state["h"],
-        log_condition=trace.log_condition,
-        exact=kernel.exact,
-        failed_at=state["failed_at"],
-        labels=labels,
-        chain=trace.chain,
-        frames=trace.frames,
-        frame_steps=trace.frame_steps,
-        frame_chains=shown,
-        record={**record, "interrupted": trace.interrupted},
-        state=state,
-    )
-
-
-def _require_finite(samples: Samples) -> Samples:
-    failed = (samples.failed_at >= 0).nonzero().flatten().tolist()
-    if not failed:
-        return samples
-    first = ", ".join(f"chain {i} at step {int(samples.failed_at[i])}" for i in failed[:8])
-    more = f" and {len(failed) - 8} more" if len(failed) > 8 else ""
-    raise ChainError(
-        f"codes and gradients must stay finite, but met NaN or inf: {first}{more}; they stopped at their last finite "
-        f"code, the other {len(samples.codes) - len(failed)} chains are whole (error.samples)",
-        samples,
-    )
+def _told(samples: Samples) -> Samples:
+    """The samples, after warnings of what their own numbers say against them."""
+    for problem in diagnostics.problems(samples):
+        warnings.warn(problem, diagnostics.SamplingWarning, stacklevel=3)
+    return samples

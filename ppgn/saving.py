@@ -10,14 +10,15 @@ from torch import Tensor
 
 from ppgn import files, images
 
-TENSORS = ("images", "codes", "log_condition", "failed_at", "chain", "frames", "frame_steps", "frame_chains")
+TENSORS = (
+    "images", "codes", "log_condition", "finished", "failed_at", "chain", "frames", "frame_steps", "frame_chains",
+)  # fmt: skip
 FILE, RECORD = "samples.safetensors", "run.json"
 
 
 def write(
     folder: Path,
     tensors: Mapping[str, Tensor],
-    labels: Tensor | None,
     record: Mapping[str, Any],
     overwrite: bool,
 ) -> None:
@@ -25,10 +26,9 @@ def write(
 
     Only an earlier run is overwritten. Raises as `files.check_new_folder` does, and changes nothing then.
     """
-    names = None if labels is None else labels.tolist()
+    names = tensors["labels"].tolist() if "labels" in tensors else None
     with files.new_folder(folder, RECORD if overwrite else None) as temporary:
-        kept = dict(tensors) if labels is None else {**tensors, "labels": labels}
-        files.write_tensors(temporary / FILE, kept, {"kind": "ppgn samples"})
+        files.write_tensors(temporary / FILE, tensors, {"kind": "ppgn samples"})
         files.write_json(temporary / RECORD, {**record, "sha256": {FILE: files.sha256(temporary / FILE)}})
         images.grid(tensors["images"], names, _caption(record)).save(temporary / "grid.png")
         if len(tensors["frames"]) > 1:

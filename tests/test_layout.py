@@ -19,10 +19,10 @@ PUBLIC = ["ppgn", "ppgn.models", "ppgn.pretrained", "ppgn.priors", "ppgn.sampler
 LADDER = [
     {"types"},
     {"checks", "files", "images", "random", "samplers", "states"},
-    {"conditions", "data", "models", "pipeline", "records", "saving", "trace"},
-    {"evaluation", "priors", "training"},
+    {"conditions", "data", "diagnostics", "models", "pipeline", "records", "saving", "statistics", "trace"},
+    {"evaluation", "named", "priors", "runs", "training"},
     {"pretrained"},
-    {"sampling"},
+    {"checkpoints", "samples", "sampling"},
     {"cli", "__main__", "__init__"},
 ]
 

@@ -84,13 +84,13 @@ def test_a_sampler_of_another_pipeline(sevens, digits):
 
 
 def test_bad_input(sevens):
-    with pytest.raises(ValueError, match="n=0, thin=None, steps=6"):
+    with pytest.raises(ValueError, match="n must be at least 1, got 0"):
         run(sevens, n=0)
-    with pytest.raises(ValueError, match="steps=-1"):
+    with pytest.raises(ValueError, match="steps must be at least 0, got -1"):
         run(sevens, steps=-1)
     with pytest.raises(ValueError, match=r"start must have shape \(4, 128\), got \(4, 64\); one code per chain"):
         run(sevens, start=torch.zeros(4, 64))
-    with pytest.raises(ValueError, match="sampler must be given"):
+    with pytest.raises(ValueError, match="sampler must be given: this pipeline recommends none; try sampler='auto'"):
         run(replace(sevens, sampler=None))
     with pytest.raises(ValueError, match="start must be given, or the pipeline needs a latent_shape"):
         run(replace(sevens, start=None, latent_shape=None))
