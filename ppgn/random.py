@@ -1,8 +1,8 @@
 """One random stream per chain: noise is a function of (seed, chain, step, purpose) and of nothing else.
 
-Each chain owns a counter-based generator (Philox 4x64: Salmon et al., SC 2011) keyed by (seed, chain); the step and
-the purpose set its counter. So a chain sees the same noise alone, in any batch, on any device or resumed, nothing about
-randomness has to be saved, and no global generator is ever touched.
+A block of steps of a chain has a generator of its own (SFC64: Doty-Humphrey, PractRand), whose three words of seed are
+the run's seed, the chain, and the block with the purpose. So a chain sees the same noise alone, in any batch, on any
+device or resumed, nothing about randomness has to be saved, and no global generator is ever touched.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from torch import Tensor
 Law = Callable[[np.ndarray, np.dtype], np.ndarray]
 BLOCK_STEPS = 256  # steps drawn at a time, at most: amortises the set-up of a stream
 BLOCK_NUMBERS = 1 << 12  # numbers a chain and block, about, so that many chains and image-sized codes stay small
+SEEDING = 12  # words that its author throws away before seeds are well mixed
 PIECE = 1 << 14  # words shaped at a time: they stay in the cache
 
 
@@ -82,24 +83,23 @@ class Streams:
         dtype = np.dtype(np.float64 if like.dtype == torch.float64 else np.float32)
         count = math.prod(shape)
         words = -(-count // 16) * 16 * dtype.itemsize // 8  # whole pairs of vectors, whatever is asked for
-        out = np.empty((len(self.chains), count), dtype)
+        out = np.empty((shape[0], len(self.chains), *shape[1:]), dtype)
         some = max(1, PIECE // words)
         for first in range(0, len(self.chains), some):
-            raw = self._words(self.chains[first : first + some], block, purpose, words)
-            out[first : first + some] = law(raw, dtype)[:, :count]
-        numbers = torch.from_numpy(out.reshape(len(self.chains), *shape)).transpose(0, 1).contiguous()
-        return numbers.to(device=like.device, dtype=like.dtype)
+            chains = self.chains[first : first + some]
+            numbers = law(self._words(chains, block, purpose, words), dtype)[:, :count]
+            out[:, first : first + some] = numbers.reshape(len(chains), *shape).swapaxes(0, 1)
+        return torch.from_numpy(out).to(device=like.device, dtype=like.dtype)
 
     def _words(self, chains: Sequence[int], block: int, purpose: str, count: int) -> np.ndarray:
         """(len(chains), count) random words of 64 bits; one generator is set to each chain's place in turn."""
-        bits = np.random.Philox(key=self.seed, counter=[0, 0, block, zlib.crc32(purpose.encode())])
+        bits = np.random.SFC64(0)
         place = bits.state
-        key = place["state"]["key"]
         words = np.empty((len(chains), count), np.uint64)
         for i, chain in enumerate(chains):
-            key[:] = self.seed, chain
+            place["state"]["state"][:] = self.seed, chain, block << 32 | zlib.crc32(purpose.encode()), 1
             bits.state = place
-            words[i] = bits.random_raw(count)
+            words[i] = bits.random_raw(SEEDING + count)[SEEDING:]
         return words
 
 
@@ -116,11 +116,18 @@ def _uniform(words: np.ndarray, dtype: np.dtype) -> np.ndarray:
 def _normal(words: np.ndarray, dtype: np.dtype) -> np.ndarray:
     """Words (n, w) -> standard normals, two from two (Box & Muller 1958); the first half of a row gives the radii."""
     ints = words if dtype == np.float64 else words.view(np.uint32)
-    scale = dtype.type(2.0 ** (-8 * dtype.itemsize))
-    first, second = np.split(ints.astype(dtype), 2, axis=1)
-    radius = np.sqrt(dtype.type(-2) * np.log((first + dtype.type(0.5)) * scale))  # log of (0, 1]: never infinite
-    angle = second * (dtype.type(2 * np.pi) * scale)
-    return np.concatenate([radius * np.cos(angle), radius * np.sin(angle)], axis=1)
+    half, scale = ints.shape[1] // 2, 2.0 ** (-8 * dtype.itemsize)
+    radius, angle = ints[:, :half].astype(dtype), ints[:, half:].astype(dtype)
+    radius += dtype.type(0.5)
+    radius *= dtype.type(scale)  # in (0, 1]: its logarithm is never infinite
+    np.log(radius, out=radius)
+    radius *= dtype.type(-2)
+    np.sqrt(radius, out=radius)
+    angle *= dtype.type(2 * np.pi * scale)
+    out = np.empty_like(words, dtype, shape=ints.shape)
+    np.multiply(radius, np.cos(angle), out=out[:, :half])
+    np.multiply(radius, np.sin(angle), out=out[:, half:])
+    return out
 
 
 def per_step(seed: int, device: torch.device | str = "cpu") -> Callable[[int], torch.Generator]:
