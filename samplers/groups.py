@@ -23,7 +23,7 @@ class Groups:
 
     def logmeanexp(self, value: Tensor) -> Tensor:
         """(B,) -> log of the group's mean of exp(value), for each of its chains; -inf if all are."""
-        return torch.where(self.member, value, -torch.inf).logsumexp(1)[self.index] - self.size.log()
+        return torch.where(self.member, value, -torch.inf).logsumexp(1)[self.index] - self.size.to(value).log()
 
     def neighbour(self) -> Tensor:
         """(B,) another chain of the same group, itself if it is the only one."""
@@ -41,7 +41,8 @@ class Groups:
         """
         order = self.index.argsort(stable=True)
         own, size = self.index[order], self.member.sum(1)
-        share = (log_weights - self.logmeanexp(log_weights)).double().exp()[order]  # 1 on average in each group
+        log_weights = log_weights.double()  # in single precision shares would leak from group to group
+        share = (log_weights - self.logmeanexp(log_weights)).exp()[order]  # 1 on average in each group
         begin = torch.cumsum(size, 0) - size
         place = torch.arange(len(order), device=order.device)
         # each group's shares fill begin..begin + size; float error must not lead out of it

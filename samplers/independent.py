@@ -97,7 +97,7 @@ def isir(pipeline: Posterior, proposals: int = 10, gamma: float = 1.0) -> Sample
         stays = torch.ones_like(total)
         first = 1 + state.step * proposals  # 0 is the start
         for i, (code, log_p) in enumerate(_draws(pipeline, prior, h, rng, first, proposals)):
-            weight = (gamma * log_p).nan_to_num(nan=-torch.inf)
+            weight = (gamma * log_p).nan_to_num(nan=-torch.inf, neginf=-torch.inf)
             total = torch.logaddexp(total, weight)
             share = (weight - total).exp()
             h = choose(rng.uniform(total, first + i, "choose") < share, code, h)

@@ -119,12 +119,13 @@ def smc(
 
 def _tempered(state: SmcState, among: Groups, rng: Rng, ess: float) -> SmcState:
     """The next power, its weights, and the population resampled by them; as it was where gamma is 1 already."""
-    log_p = state.terms.log_condition.nan_to_num(nan=-torch.inf)
+    log_p = state.terms.log_condition
+    log_p = torch.where(log_p.isnan(), -torch.inf, log_p)
     gamma = _next_power(state.gamma, log_p, among, ess)
     weights = torch.where(gamma > state.gamma, (gamma - state.gamma) * log_p, 0.0)
     gain = among.logmeanexp(weights)
     lost = torch.isneginf(gain)  # no particle of the group can be weighed
-    weights, going = torch.where(lost, 0.0, weights), gamma > state.gamma
+    weights, going = torch.where(lost, 0.0, weights), (gamma > state.gamma) & ~lost
     chosen = among.resample(weights, rng.uniform(log_p, state.step, "resample"))
     chosen = torch.where(going, chosen, torch.arange(len(chosen), device=chosen.device))
     log_prob = state.log_prob + torch.where(going, (gamma - state.gamma) * log_p, 0.0)
@@ -135,7 +136,7 @@ def _tempered(state: SmcState, among: Groups, rng: Rng, ess: float) -> SmcState:
         log_prob=log_prob[chosen],
         failed_at=failed_at,
         gamma=choose(lost, state.gamma, gamma),
-        log_evidence=state.log_evidence + gain.nan_to_num(neginf=0.0),
+        log_evidence=state.log_evidence + gain,
         ancestor=state.ancestor[chosen],
     )
 

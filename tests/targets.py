@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -111,3 +112,44 @@ def logistic_posterior(condition, prior=None) -> ppgn.Pipeline:
 
 def normal_start(n: int, seed: int = 0, d: int = 2) -> Tensor:
     return streams(seed, n).normal(torch.empty(n, d, dtype=torch.float64), 0, "start")
+
+
+@dataclass(frozen=True)
+class Tilt:
+    """log p(y | x) = log target(h) - log p(h) for images that are the codes: any density becomes a posterior."""
+
+    prior: ppgn.types.Density
+    log_density: Callable[[Tensor], Tensor]
+
+    def log_prob(self, x):
+        h = x.flatten(1)
+        return self.log_density(h) - self.prior.log_prob(h)
+
+    def rows(self, index):
+        return self
+
+
+def posterior_of(log_density, std: Tensor) -> ppgn.Pipeline:
+    """The pipeline whose posterior is that density of codes (B, D), with the prior N(0, std^2)."""
+    prior = ppgn.priors.gaussian(tuple(std.shape), std=std)
+    return ppgn.Pipeline(
+        lambda h: h.reshape(len(h), 1, 1, -1), prior, Tilt(prior, log_density), latent_shape=tuple(std.shape)
+    )
+
+
+def drawn(pipeline: ppgn.Pipeline, n: int, seed: int = 0) -> Tensor:
+    """Codes of the prior, double precision: where walks begin."""
+    return pipeline.prior.sample(n, streams(seed, n)).double()
+
+
+def assert_close(value, truth, error, errors: float = 4.0):
+    """Within so many standard errors, number by number."""
+    z = (torch.as_tensor(value) - torch.as_tensor(truth)).abs() / torch.as_tensor(error)
+    assert bool((z < errors).all()), f"up to {z.max().item():.1f} standard errors off: {value}, not {truth}"
+
+
+def assert_moments(h: Tensor, mean, variance, errors: float = 4.0):
+    """Means and variances of independent normal draws h (n, ...)."""
+    n, mean, variance = len(h), torch.as_tensor(mean), torch.as_tensor(variance)
+    assert_close(h.mean(0), mean, (variance / n).sqrt(), errors)
+    assert_close(h.var(0), variance, variance * (2 / (n - 1)) ** 0.5, errors)
