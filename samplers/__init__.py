@@ -1,6 +1,6 @@
 """How p(h | y) is walked: pure init/step kernels and the iterator over their states."""
 
-from ppgn.samplers.annealed import annealed
+from ppgn.samplers.annealing import annealed
 from ppgn.samplers.independent import RejectionState, best_of_n, isir, rejection
 from ppgn.samplers.langevin import LangevinState, activation_max, mala_approx, ula
 from ppgn.samplers.metropolis import MalaState, mala

@@ -153,20 +153,26 @@ def _sampler(
 
     @torch.no_grad()
     def step(state: LangevinState, rng: Rng) -> LangevinState:
-        # a chain that meets NaN or inf stays where all was finite; the others walk on, and no host sync is needed
         moved = state.h + move(state, rng)
         h = constrain(moved, state.step)
-        terms = target(h)
-        numbers = (moved, terms.prior, terms.condition, terms.log_condition[:, None])
-        well = finite(torch.cat([value.flatten(1) for value in numbers], dim=1)) & (state.failed_at < 0)
-        return LangevinState(
-            choose(well, h, state.h),
-            choose_terms(well, terms, state.terms),
-            state.step + 1,
-            torch.where(well | (state.failed_at >= 0), state.failed_at, state.step + 1),
-        )
+        return settle(state, moved, h, target(h))
 
     return Sampler(init, step, exact=False, target=target, name=name, settings=settings)
+
+
+def settle(state: LangevinState, moved: Tensor, h: Tensor, terms: Terms) -> LangevinState:
+    """The state after a move to `moved`, constrained to h, with the terms there.
+
+    A chain that met NaN or inf stays where all was finite; the others walk on, and no host sync is needed.
+    """
+    numbers = (moved, terms.prior, terms.condition, terms.log_condition[:, None])
+    well = finite(torch.cat([value.flatten(1) for value in numbers], dim=1)) & (state.failed_at < 0)
+    return LangevinState(
+        choose(well, h, state.h),
+        choose_terms(well, terms, state.terms),
+        state.step + 1,
+        torch.where(well | (state.failed_at >= 0), state.failed_at, state.step + 1),
+    )
 
 
 def _clip(bounds: Bounds | None) -> Callable[[Tensor, int], Tensor]:
