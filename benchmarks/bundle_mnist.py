@@ -1,6 +1,6 @@
 """Make the bundle `mnist`: train every network by its command, measure it, write weights and cards.
 
-    python benchmarks/bundle_mnist.py train --data mnist.npz --work runs/mnist      # about 40 minutes on 2 cores
+    python benchmarks/bundle_mnist.py train --data mnist.npz --work runs/mnist      # about 60 minutes on 2 cores
     python benchmarks/bundle_mnist.py pack --work runs/mnist
 
 A run that was stopped goes on where it was. Everything but the judge sees the first half of the training images; the
@@ -21,10 +21,13 @@ import torch
 
 from ppgn import data, evaluation, files, models, pretrained
 from ppgn.pretrained.catalogue import WEIGHTS
+from ppgn.training.ladder import linear_error
 
 FIRST, SECOND = "0:30000", "30000:60000"
 ENCODER = "--encoder encoder/model.safetensors"
 SIGMA = 1.87  # of the DAE: 0.7 of the codes' standard deviation
+LEVELS = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0)  # of it, for its card
+LADDER = (0.1, 20.0)  # ends of the levels that one network learns; the codes' widest axis has a deviation of 12
 
 NETWORKS = {
     "encoder": ("x -> h1 -> h, whose codes the generators invert", f"classifier --part {FIRST} --seed 0"),
@@ -35,6 +38,10 @@ NETWORKS = {
         "G of Noiseless Joint PPGN-h", f"joint {ENCODER} --part {FIRST} --seed 0 --noise 0 --weight-h 0",
     ),
     "dae": ("r(h), the prior of PPGN-h", f"dae {ENCODER} --part {FIRST} --seed 0 --sigma {SIGMA}"),
+    "ladder": (
+        "D(h; sigma), the prior of the annealed walk", f"dae {ENCODER} --part {FIRST} --seed 0 "
+        f"--sigma-min {LADDER[0]:g} --sigma-max {LADDER[1]:g} --steps 20000 --batch-size 512",
+    ),
 }  # fmt: skip
 
 
@@ -66,6 +73,8 @@ def measure(name: str, work: Path, test: data.ImageSet) -> dict[str, float]:
         noise = torch.randn(h.shape, generator=torch.Generator().manual_seed(0))
         left = (network(h + SIGMA * noise) - h).square().mean() / SIGMA**2
         return {"sigma": SIGMA, "test error over sigma^2": round(float(left), 4)}
+    if isinstance(network, models.LadderDenoiser):
+        return {f"test error over the best linear, sigma {s:g}": over_linear(network, h, s) for s in LEVELS}
     made = torch.cat([network(part) for part in h.split(500)])
     judge = models.load(work / "judge" / "model.safetensors")
     code = evaluation.features(encoder, made)
@@ -74,6 +83,13 @@ def measure(name: str, work: Path, test: data.ImageSet) -> dict[str, float]:
         "test code error over variance": round(float((code - h).square().mean() / h.var()), 4),
         "judge's accuracy on reconstructions": round(evaluation.agreement(judge, made, test.labels), 4),
     }
+
+
+def over_linear(network: models.LadderDenoiser, h: torch.Tensor, sigma: float) -> float:
+    """Squared error at one level over that expected of the best linear denoiser."""
+    noise = torch.randn(h.shape, generator=torch.Generator().manual_seed(0))
+    error = (network(h + sigma * noise, sigma) - h).square().sum(1).mean()
+    return round(float(error / linear_error(network.std, torch.tensor([sigma]))), 4)
 
 
 def pack(work: Path) -> None:

@@ -2,12 +2,14 @@
 
     python benchmarks/quality.py --data mnist.npz             # about 20 minutes on 2 cores
 
-Each row beside the floor: 1,000 real training images through the same judge, and their reconstructions G(E(x)).
+Each row beside the floors, 1,000 real training images through the same judge and their reconstructions G(E(x)), and
+beside the truth that a condition of few classes allows: draws of the prior alone, kept by rejection.
 """
 
 from __future__ import annotations
 
 import argparse
+import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,6 +24,7 @@ from ppgn import data, evaluation, pretrained
 from ppgn.random import streams
 
 N, STEPS = 1000, 200
+DRAWS = 2000  # of the prior, for 100 of every class
 LABELS = torch.arange(10).repeat_interleave(N // 10)
 JUDGE = pretrained.network("mnist", "judge")
 
@@ -63,6 +66,24 @@ def walk(variant: str | None, released: bool) -> Callable[[int], tuple[Tensor, f
     return run
 
 
+def truth(seed: int) -> tuple[Tensor, float]:
+    """The default's own prior, walked without a condition, kept by rejection: y ~ p(y | x), the first 100 of each.
+
+    What a perfect walk on p(h) p(y | G(h)) would give, y uniform; seconds for as many draws as that took.
+    """
+    pipeline = pretrained.load("mnist", batch_size=200)
+    guide = pipeline.classifier
+    assert guide is not None
+    began = time.perf_counter()
+    images = ppgn.sample(pipeline, DRAWS, STEPS, seed, frames=0).images
+    chances = evaluation.in_parts(guide, images).softmax(1)
+    chosen = torch.multinomial(chances, 1, generator=torch.Generator().manual_seed(seed))[:, 0]
+    kept = [(chosen == label).nonzero()[: N // 10, 0] for label in range(10)]
+    if min(len(rows) for rows in kept) < N // 10:
+        raise RuntimeError(f"{DRAWS} draws must hold {N // 10} of every class, got {[len(rows) for rows in kept]}")
+    return images[torch.cat(kept)], time.perf_counter() - began
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="MNIST as .npz")
@@ -73,29 +94,58 @@ def main() -> None:
     real = data.load(str(arguments.data)).per_class(N // 10)
     x = data.to_float(real.images)
     floor = score(x, real.labels, reference)
-    rows = [row("real training images", [floor], floor)]
+    rows = [[*row("real training images", [floor], floor), "-", "-", "-"]]
     encoder = pretrained.network("mnist", "encoder")
+    rebuilt = {}
     for name in ("generator", "generator-noiseless"):
         made = evaluation.in_parts(pretrained.network("mnist", name), evaluation.features(encoder, x))
-        rows.append(row(f"their reconstructions, {name}", [score(made, real.labels, reference)], floor))
-    described = pretrained.describe("mnist")
-    runs = [(f"`{v}`, recommended settings", walk(v, False)) for v in described["variants"]]
-    runs += [(f"`{v}`, the authors' released settings", walk(v, True)) for v in ("joint", "noiseless")]
-    for name, run in runs:
+        rebuilt[name] = score(made, real.labels, reference)
+        rows.append([*row(f"their reconstructions, {name}", [rebuilt[name]], floor), "-", "-", "1.0"])
+
+    def measured(name: str, run: Callable[[int], tuple[Tensor, float]]) -> list[Score]:
         scores = []
         for seed in range(arguments.seeds):
             images, seconds = run(seed)
             scores.append(score(images, LABELS, reference, seconds))
             print(name, seed, scores[-1], flush=True)
-        rows.append(row(name, scores, floor))
+        return scores
+
+    described = pretrained.describe("mnist")
+    standard = measured("truth", truth)
+    found = [(f"`{described['default']}` without a condition, kept by rejection", described["default"], standard)]
+    for variant in (described["default"], "ppgn-h"):
+        name = f"`{variant}`, recommended settings"
+        found.append((name, variant, measured(name, walk(variant, False))))
+    for variant in ("joint", "noiseless"):
+        name = f"`{variant}`, the authors' released settings"
+        found.append((name, variant, measured(name, walk(variant, True))))
+    for name, variant, scores in found:
+        own = rebuilt[described["variants"][variant]["generator"]]
+        rows.append([*row(name, scores, floor), *against(scores, standard, own)])
     note = (
         f"n = {N}, {STEPS} steps, seeds 0..{arguments.seeds - 1} with the standard error over them; distance: Fréchet, "
         f"in the {JUDGE.latent_shape[0]} features of the bundle's judge (sha256 "
         f"{pretrained.card('mnist', 'judge').sha256[:12]}), to the 10,000 test images; diversity: mean distance within "
-        "a class over that of the real ones. No row is exact."
+        "a class over that of the real ones. The truth is the row kept by rejection; reconstructions are those of the "
+        "row's own generator. No row is exact."
     )
-    head = ["", "judge agrees", "guide agrees", "distance", "over floor", "diversity", "s per 1,000"]
-    tables.write("quality", head, rows, note)
+    tables.write("quality", HEAD, rows, note)
+
+
+HEAD = [
+    "", "judge agrees", "guide agrees", "distance", "over floor", "diversity", "s per 1,000",
+    "judge - truth", "diversity / truth", "distance / reconstructions",
+]  # fmt: skip
+
+
+def against(scores: list[Score], standard: list[Score], rebuilt: Score) -> list[str]:
+    """Judge's agreement less the truth's, in points; diversity over the truth's; distance over reconstructions'."""
+    judge, spread = (statistics.fmean(getattr(s, name) for s in standard) for name in ("judge", "spread"))
+    return [
+        tables.mean_and_error([100 * (s.judge - judge) for s in scores], ".1f"),
+        tables.mean_and_error([s.spread / spread for s in scores], ".2f"),
+        tables.mean_and_error([s.distance / rebuilt.distance for s in scores], ".2f"),
+    ]
 
 
 def row(name: str, scores: list[Score], floor: Score) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from inspect import signature
 from typing import Any
 
 import torch
@@ -13,6 +14,10 @@ from ppgn.pipeline import Pipeline
 from ppgn.pretrained.catalogue import WEIGHTS, bundle, network
 from ppgn.types import Density, Prior, Sampler
 
+KERNELS: dict[str, Callable[..., Sampler[Any]]] = {
+    "annealed": samplers.annealed,
+    "mala_approx": samplers.mala_approx,
+}
 RELEASED = {"mode": "released", "eps_prior": 1e-5, "eps_condition": 1.0, "eps_noise": 1e-17, "step_size": 1.0}
 
 
@@ -27,11 +32,12 @@ def load(
     """A bundled pipeline, offline: generator, prior, classifier, start and recommended sampler; no condition yet.
 
     variant      one of the bundle's (`ppgn models` lists them), None for its default
-    settings     arguments of `mala_approx` that replace the recommended ones; another mode starts from the authors' own
+    settings     arguments of the variant's sampler that replace the recommended ones: of `annealed` or of
+                 `mala_approx`, where another mode starts from the authors' own
     batch_size   see `ppgn.Pipeline`
 
     The networks are frozen and in eval mode. Raises ValueError for an unknown name or variant (listing those there
-    are), DamagedFileError for altered weights.
+    are) or a setting that the variant's sampler does not take, DamagedFileError for altered weights.
 
     >>> load("mnist").latent_shape
     (128,)
@@ -41,14 +47,15 @@ def load(
     if chosen not in described["variants"]:
         raise ValueError(f"variant of {name} must be one of {', '.join(described['variants'])}, got {variant!r}")
     parts = described["variants"][chosen]
+    recommended = _recommended(described, chosen, settings or {})
     return Pipeline(
         generator=network(name, parts["generator"]).to(device),
         prior=_prior(name, parts["prior"], device),
         condition=unconditional(),
         classifier=network(name, "classifier").to(device),
         latent_shape=tuple(described["latent_shape"]),
-        start=_start(name, described),
-        sampler=_recommended(parts["sampler"], settings or {}),
+        start=_start(name, described, {**parts["sampler"], **(settings or {})}.get("sigma_max", 0.0)),
+        sampler=recommended,
         batch_size=batch_size,
         origin={"model": name, "variant": chosen},
     )
@@ -60,18 +67,31 @@ def _prior(name: str, described: Mapping[str, Any], device: torch.device | str) 
         assert isinstance(encoder, models.ConvClassifier)
         return priors.joint(models.Encoder(encoder).to(device).eval())
     if described["kind"] == "dae":
-        return priors.dae(network(name, described["denoiser"]).to(device), described["sigma"])
+        denoiser = network(name, described["denoiser"]).to(device)
+        return priors.dae(denoiser, described["sigma"], isinstance(denoiser, models.LadderDenoiser))
     return priors.none()
 
 
-def _recommended(settings: Mapping[str, Any], others: Mapping[str, Any]) -> Callable[[Pipeline], Sampler[Any]]:
-    if others.get("mode", settings["mode"]) != settings["mode"]:
+def _recommended(
+    described: Mapping[str, Any], variant: str, others: Mapping[str, Any]
+) -> Callable[[Pipeline], Sampler[Any]]:
+    """The variant's sampler with `others` for its own settings."""
+    walks = {name: parts["sampler"] for name, parts in described["variants"].items()}
+    kind = walks[variant]["kind"]
+    taken = [name for name in signature(KERNELS[kind]).parameters if name != "pipeline"]
+    for name in others:
+        if name not in taken:
+            fitting = [v for v, walk in walks.items() if name in signature(KERNELS[walk["kind"]]).parameters]
+            rather = f"; choose a variant whose sampler takes it: {', '.join(fitting)}" if fitting else ""
+            raise ValueError(f"variant {variant} walks by {kind}, which takes {', '.join(taken)}, not {name}{rather}")
+    settings = {name: value for name, value in walks[variant].items() if name != "kind"}
+    if "mode" in settings and others.get("mode", settings["mode"]) != settings["mode"]:
         settings = RELEASED if others["mode"] == "released" else {**RELEASED, "mode": others["mode"]}
-    return lambda pipeline: samplers.mala_approx(pipeline, **{**settings, **others})
+    return lambda pipeline: KERNELS[kind](pipeline, **{**settings, **others})
 
 
-def _start(name: str, described: Mapping[str, Any]) -> Density:
-    """Independent normals with the mean and spread of real images' codes."""
+def _start(name: str, described: Mapping[str, Any], sigma: float) -> Density:
+    """Independent normals with the mean and spread of real images' codes under noise of standard deviation sigma."""
     path = WEIGHTS / name / "codes.safetensors"
     codes, _ = files.read_tensors(path, described["sha256"][path.name])
-    return priors.gaussian(tuple(described["latent_shape"]), codes["mean"], codes["std"])
+    return priors.gaussian(tuple(described["latent_shape"]), codes["mean"], (codes["std"] ** 2 + sigma**2).sqrt())

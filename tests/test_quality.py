@@ -22,9 +22,11 @@ def test_a_thousand_digits():
     features = evaluation.features(judge, samples.images)
     real = evaluation.Moments(reference["mean"], reference["covariance"])
     distance = evaluation.frechet_distance(evaluation.moments(features), real)
-    assert evaluation.agreement(judge, samples.images, labels) >= 0.97
-    assert distance <= 15 * reference["floor_distance"]
-    assert evaluation.spread(features, labels) >= 0.70 * reference["floor_spread"]
+    # the prior's own draws, kept by rejection, have 0.976, 0.8 times the floor and 1.0 (benchmarks/quality.py); an
+    # agreement of 1,000 has a standard error of 0.005
+    assert evaluation.agreement(judge, samples.images, labels) >= 0.96
+    assert distance <= 1.5 * reference["floor_distance"]
+    assert evaluation.spread(features, labels) == pytest.approx(float(reference["floor_spread"]), rel=0.07)
 
 
 def test_the_reference_is_what_the_judge_sees(mnist_file):

@@ -12,7 +12,8 @@ from ppgn import files, pretrained, saving
 from ppgn.cli.options import device_of
 from ppgn.conditions import class_label
 from ppgn.pipeline import Pipeline
-from ppgn.sampling import ChainError, Samples, sample
+from ppgn.samples import ChainError, Samples
+from ppgn.sampling import sample
 
 
 def sample_command(
@@ -28,6 +29,8 @@ def sample_command(
     eps_condition: Annotated[float | None, typer.Option(help="weight of the condition's gradient")] = None,
     eps_noise: Annotated[float | None, typer.Option(help="standard deviation of the noise")] = None,
     step_size: Annotated[float | None, typer.Option(help="released mode: mean move of a coordinate")] = None,
+    gamma: Annotated[float | None, typer.Option(help="annealed: power of the condition, 1 is Bayes' rule")] = None,
+    levels: Annotated[int | None, typer.Option(help="annealed: steps of its ladder; as many as --steps allows")] = None,
     batch_size: Annotated[int | None, typer.Option(help="evaluate so many chains at a time")] = None,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, ...; default: a GPU if there is one")] = None,
     resume: Annotated[
@@ -39,18 +42,16 @@ def sample_command(
     """Sample images of a class from a bundled model and save them with their record."""
     files.check_new_folder(out, saving.RECORD if overwrite else None)
     given = {
-        "mode": mode,
-        "eps_prior": eps_prior,
-        "eps_condition": eps_condition,
-        "eps_noise": eps_noise,
-        "step_size": step_size,
-    }
+        "mode": mode, "eps_prior": eps_prior, "eps_condition": eps_condition, "eps_noise": eps_noise,
+        "step_size": step_size, "gamma": gamma, "levels": levels,
+    }  # fmt: skip
     try:
         if resume is not None:
             samples = _resumed(Samples.load(resume), steps, device, progress)
         else:
             settings = {name: value for name, value in given.items() if value is not None}
-            pipeline, labels = _pipeline(model, variant, label or ["all"], n, device, settings, batch_size)
+            fitted = _fitted(model, variant, settings, steps)
+            pipeline, labels = _pipeline(model, variant, label or ["all"], n, device, fitted, batch_size)
             samples = sample(pipeline, len(labels), steps, seed, progress=progress)
     except ChainError as error:
         error.samples.save(out, overwrite)
@@ -59,6 +60,13 @@ def sample_command(
     ended = f"stopped after {samples.steps} steps; " if samples.record["interrupted"] else ""
     walk = f", their walk in {out / 'chain.gif'}" if (out / "chain.gif").exists() else ""
     typer.echo(f"{ended}{len(samples.images)} images in {out / 'grid.png'}{walk}")
+
+
+def _fitted(model: str, variant: str | None, settings: dict[str, Any], steps: int) -> dict[str, Any]:
+    """The settings, with a ladder that ends within the steps asked for."""
+    described = pretrained.describe(model)
+    levels = described["variants"].get(variant or described["default"], {"sampler": {}})["sampler"].get("levels", 0)
+    return settings if "levels" in settings or levels <= steps else {**settings, "levels": max(1, steps)}
 
 
 def _pipeline(
@@ -93,11 +101,12 @@ def _classes(label: list[str], classes: int) -> list[int]:
 def _resumed(samples: Samples, steps: int, device: str | None, progress: bool) -> Samples:
     record = samples.record
     origin, walk, asked = (record.get(key, {}) for key in ("origin", "sampler", "condition"))
-    plain = walk.get("name") == "mala_approx" and not any(isinstance(value, dict) for value in walk.values())
+    bundled = walk.get("name") in ("annealed", "mala_approx")
+    plain = bundled and not any(isinstance(value, dict) for value in walk.values())
     if "model" not in origin or asked.get("is") != "ClassLabel" or not plain:
         raise ValueError(
-            "only runs of a bundled model under a class label, by mala_approx with plain numbers, are resumed from "
-            "here; use Samples.resume"
+            "only runs of a bundled model under a class label, by annealed or mala_approx with plain numbers, are "
+            "resumed from here; use Samples.resume"
         )
     settings = {name: value for name, value in walk.items() if name != "name"}
     pipeline = pretrained.load(

@@ -63,6 +63,15 @@ def test_quality_rows_are_relative_to_the_floor(script):
     ]  # fmt: skip
 
 
+def test_quality_rows_are_held_against_the_truth(script):
+    quality = script("quality")
+    truth = [quality.Score(judge=0.98, guide=1.0, distance=0.2, spread=4.0, seconds=0.0)]
+    scores = [quality.Score(0.97, 0.99, 0.6, 4.0, 10.0), quality.Score(0.99, 0.99, 0.8, 2.0, 12.0)]
+    rebuilt = quality.Score(0.98, 1.0, 0.5, 4.0, 0.0)
+    assert quality.against(scores, truth, rebuilt) == ["0.0 ± 1.0", "0.75 ± 0.25", "1.40 ± 0.20"]
+    assert len(quality.HEAD) == len(quality.row("x", scores, truth[0])) + 3
+
+
 def test_every_network_of_the_bundle_has_its_command(script):
     from ppgn import pretrained
 

@@ -42,6 +42,7 @@ def test_sample_writes_a_run(capsys, tmp_path):
 
 def test_all_labels_and_settings(capsys, tmp_path):
     arguments = ["--n", 1, "--steps", 1, "--mode", "released", "--eps-prior", 0.5, "--seed", 4, "--batch-size", 3]
+    arguments += ["--variant", "ppgn-h"]
     assert sample(capsys, tmp_path / "a", "--label", "all", *arguments)[0] == 0
     record = json.loads((tmp_path / "a" / "run.json").read_text())
     assert record["seed"] == 4
@@ -52,14 +53,23 @@ def test_all_labels_and_settings(capsys, tmp_path):
     assert ppgn.Samples.load(tmp_path / "a").labels.tolist() == list(range(10))
 
 
-def test_resume_goes_on_to_the_same_bits(capsys, tmp_path):
-    common = ["--label", 7, "--n", 2, "--eps-noise", 0.2, "--batch-size", 1]
+@pytest.mark.parametrize("settings", [["--levels", 5], ["--variant", "ppgn-h", "--eps-noise", 0.2]])
+def test_resume_goes_on_to_the_same_bits(capsys, tmp_path, settings):
+    common = ["--label", 7, "--n", 2, *settings, "--batch-size", 1]
     sample(capsys, tmp_path / "whole", *common, "--steps", 7)
     sample(capsys, tmp_path / "cut", *common, "--steps", 3)
     assert sample(capsys, tmp_path / "more", "--resume", tmp_path / "cut", "--steps", 4)[0] == 0
     whole, more = (ppgn.Samples.load(tmp_path / name) for name in ("whole", "more"))
     assert torch.equal(whole.codes, more.codes)
     assert torch.equal(whole.log_condition, more.log_condition)
+
+
+def test_the_ladder_ends_within_the_steps(capsys, tmp_path):
+    for steps, levels in ((4, 4), (190, 180)):
+        out = tmp_path / str(steps)
+        assert sample(capsys, out, "--label", 7, "--n", 1, "--steps", steps, "--gamma", 0.5)[0] == 0
+        walk = json.loads((out / "run.json").read_text())["sampler"]
+        assert (walk["name"], walk["levels"], walk["gamma"]) == ("annealed", levels, 0.5)
 
 
 def test_models_and_cards(capsys):
@@ -82,7 +92,8 @@ def test_models_and_cards(capsys):
         (["--label", "seven"], "the model has 10 classes, got 'seven'"),
         (["--n", 0], "n must be at least 1, got 0"),
         (["--seed", -3], r"seed must be a whole number in \[0, 2\*\*64\), got -3"),
-        (["--mode", "fast"], "mode must be 'paper' or 'released', got 'fast'"),
+        (["--eps-prior", 1], "annealed, which takes .* not eps_prior; choose a variant whose sampler takes it: ppgn-h"),
+        (["--mode", "fast", "--variant", "joint"], "mode must be 'paper' or 'released', got 'fast'"),
         (["--device", "cuda:77"], "device must be one that torch has here, got 'cuda:77'"),
         (["--resume", "nowhere"], "a saved run has a run.json, but there is none in nowhere"),
     ],
@@ -108,7 +119,8 @@ def test_an_existing_folder_is_refused_before_any_work(capsys, tmp_path, monkeyp
 
 
 def test_chains_that_fail_are_reported_and_the_rest_saved(capsys, tmp_path):
-    status, _, err = sample(capsys, tmp_path / "out", "--label", 1, "--n", 2, "--steps", 9, "--eps-noise", "2e38")
+    wild = ["--variant", "ppgn-h", "--eps-noise", "2e38"]
+    status, _, err = sample(capsys, tmp_path / "out", "--label", 1, "--n", 2, "--steps", 9, *wild)
     assert status == 1
     assert "must stay finite" in err
     assert torch.isfinite(ppgn.Samples.load(tmp_path / "out").codes).all()

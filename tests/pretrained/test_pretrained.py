@@ -11,9 +11,9 @@ from ppgn.pretrained import catalogue
 
 
 @pytest.mark.usefixtures("global_randomness_untouched")
-@pytest.mark.parametrize("variant", [None, "ppgn-h", "joint", "noiseless"])
+@pytest.mark.parametrize("variant", [None, "annealed", "ppgn-h", "joint", "noiseless"])
 def test_every_variant_walks(variant):
-    pipeline = ppgn.load("mnist", variant)
+    pipeline = ppgn.load("mnist", variant, settings={"levels": 18} if variant in (None, "annealed") else {})
     condition = ppgn.conditions.class_label(pipeline.classifier, 5)
     samples = ppgn.sample(pipeline.given(condition), n=2, steps=20, seed=0, progress=False)
     assert (samples.log_condition[-1] > samples.log_condition[0]).all()
@@ -33,6 +33,7 @@ def test_cards_say_what_the_files_are():
         "generator",
         "generator-noiseless",
         "dae",
+        "ladder",
         "classifier",
         "judge",
     }
@@ -52,7 +53,7 @@ def test_the_judge_is_independent():
 
 
 def test_the_bundle_is_small():
-    assert sum(path.stat().st_size for path in (catalogue.WEIGHTS / "mnist").iterdir()) < 10e6
+    assert sum(path.stat().st_size for path in (catalogue.WEIGHTS / "mnist").iterdir()) < 13e6
 
 
 def test_classifiers_know_real_test_digits(mnist_file):
@@ -82,11 +83,11 @@ def copied(tmp_path, monkeypatch):
 
 
 def test_an_altered_weights_file(copied):
-    path = copied / "generator.safetensors"
+    path = copied / "generator-noiseless.safetensors"
     content = bytearray(path.read_bytes())
     content[-100] ^= 1
     path.write_bytes(content)
-    with pytest.raises(files.DamagedFileError, match=r"generator\.safetensors must have sha256 .* got"):
+    with pytest.raises(files.DamagedFileError, match=r"generator-noiseless\.safetensors must have sha256 .* got"):
         ppgn.load("mnist")
 
 
@@ -98,18 +99,34 @@ def test_a_truncated_weights_file(copied):
 
 
 def test_other_settings_replace_the_recommended_ones():
-    def settings(**changed):
-        pipeline = pretrained.load("mnist", settings=changed)
+    def settings(variant="ppgn-h", **changed):
+        pipeline = pretrained.load("mnist", variant, settings=changed)
         return pipeline.sampler(pipeline).settings
 
     recommended = settings()
+    assert settings("annealed", gamma=2.0) == {**settings("annealed"), "gamma": 2.0}
     assert settings(eps_noise=0.5) == {**recommended, "eps_noise": 0.5}
     released = settings(mode="released", step_size=0.3)
     assert (released["eps_prior"], released["eps_noise"], released["step_size"]) == (1e-5, 1e-17, 0.3)
 
 
+def test_a_setting_of_another_sampler_names_the_variants_that_take_it():
+    with pytest.raises(ValueError, match=r"variant annealed walks by annealed, .*not eps_prior; .*: ppgn-h, joint"):
+        pretrained.load("mnist", settings={"eps_prior": 1.0})
+    with pytest.raises(ValueError, match=r"variant joint walks by mala_approx, .*not levels; .*: annealed$"):
+        pretrained.load("mnist", "joint", settings={"levels": 3})
+    with pytest.raises(ValueError, match=r"not speed$"):
+        pretrained.load("mnist", settings={"speed": 3})
+
+
+def test_an_annealed_walk_starts_from_codes_under_its_first_noise():
+    clean, noisy = (pretrained.load("mnist", v).start.std for v in ("ppgn-h", "annealed"))
+    assert torch.allclose(noisy**2, clean**2 + 20.0**2)
+    assert torch.allclose(pretrained.load("mnist", settings={"sigma_max": 5.0}).start.std ** 2, clean**2 + 25)
+
+
 def test_the_start_has_the_moments_of_real_codes():
-    pipeline = ppgn.load("mnist")
+    pipeline = ppgn.load("mnist", "ppgn-h")
     h = pipeline.start.sample(3000, ppgn.random.streams(0, 3000))
     error = (h.mean(0) - pipeline.start.mean).abs() / pipeline.start.std
     assert error.max() < 5 / 3000**0.5
