@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 R_HAT = 1.01  # Vehtari et al. 2021
 STUCK = 0.01  # a mean acceptance this near to 0 or 1 is no tuned walk's
+JUMPS = ("isir", "best_of_n")  # kernels on the state of mala that make no Langevin proposals to accept
 OF_THE_SAMPLER = ("acceptance", "refreshed")  # series that are no quantities of the posterior
 
 
@@ -82,8 +83,8 @@ def problems(run: Run) -> Iterator[str]:
             f"{name} has {budget} {n - lacking} of {n} chains in its {run.steps} steps; `samples.finished` says which. "
             "Give it more steps, or for a rare condition sampler='smc'"
         )
-    if "acceptance" in run.series and len(run.series["acceptance"]) and not run.record["ends"]:
-        mean = run.series["acceptance"].mean(0)
+    mean = _acceptance(run)
+    if mean is not None:
         for stuck, what in (
             (mean < STUCK, f"below {STUCK}: the step size is too long, or"),
             (mean > 1 - STUCK, f"above {1 - STUCK}: the step size is too short, or"),
@@ -93,6 +94,13 @@ def problems(run: Run) -> Iterator[str]:
                     f"{int(stuck.sum())} of {len(mean)} chains have a mean acceptance {what} no warm-up has adapted it "
                     f"(mean {float(mean[stuck].mean()):.3g} over {len(run.series['acceptance'])} draws)"
                 )
+
+
+def _acceptance(run: Run) -> Tensor | None:
+    """(n,) mean acceptance of each chain's Langevin proposals; None where none were made."""
+    if run.record["ends"] or run.record["sampler"]["name"] in JUMPS or not len(run.series.get("acceptance", ())):
+        return None
+    return run.series["acceptance"].mean(0)
 
 
 def to_arviz(run: Run, label: int | None = None) -> arviz.InferenceData:
@@ -176,10 +184,8 @@ def _headline(run: Run) -> str:
     name, n = run.record["sampler"]["name"], int(run.finished.sum())
     if run.record["ends"]:
         return f"{name} ({word}): {n} draws, {run.steps} steps"
-    kept = len(run.series["log_condition"])
-    acceptance = ""
-    if "acceptance" in run.series and kept:
-        mean = run.series["acceptance"].mean(0)
+    kept, mean, acceptance = len(run.series["log_condition"]), _acceptance(run), ""
+    if mean is not None:
         acceptance = (
             f"; acceptance {float(mean.mean()):.3f} ({float(mean.min()):.3f} to {float(mean.max()):.3f} a chain)"
         )

@@ -21,7 +21,7 @@ from ppgn.runs import Choice
 from ppgn.samples import Keep, Samples, walked
 from ppgn.statistics import Statistics, statistics_of
 from ppgn.trace import begun, chains_to_show
-from ppgn.types import Density, Sampler
+from ppgn.types import Density
 
 
 def sample(
@@ -73,6 +73,7 @@ def sample(
     plan = _plan(pipeline, sampler, n, steps, seed, warmup, labels, progress)
     choice = None if isinstance(sampler, str) else sampler
     kernel = runs.kernel_of(pipeline, choice, plan, labels)
+    plan["warmup"] = _warmup(plan["warmup"], kernel.settings, steps)
     record = {
         "n": n,
         "seed": seed,
@@ -110,27 +111,28 @@ def _plan(
     pipeline: Pipeline, sampler: Choice | str | None, n: int, steps: int, seed: int, warmup: int | None,
     labels: Tensor | None, progress: bool,
 ) -> dict[str, Any]:  # fmt: skip
-    """The sampler's name if it goes by one, why it was chosen, and the length of the warm-up."""
+    """The sampler's name if it goes by one, why it was chosen, and the warm-up's length if that is known by now."""
     name, reason = (sampler, "") if isinstance(sampler, str) else (None, "")
     if sampler == "auto":
         name, reason = named.choose(pipeline, n, steps, seed, labels)
         if progress:
             print(f"ppgn: {reason}", file=sys.stderr)
-    if warmup is None:
-        warmup = named.default_warmup(name, steps) if name else _longest_warmup(sampler)
-    if warmup and not 0 <= warmup < steps:
-        raise ValueError(f"warmup must be shorter than the run of {steps} steps that it is a part of, got {warmup}")
+    if warmup is None and name:
+        warmup = named.default_warmup(name, steps)
     return {"named": name, "reason": reason, "warmup": warmup}
 
 
-def _longest_warmup(sampler: object) -> int:
-    """Of a sampler's own settings, those of its parts included."""
+def _warmup(asked: int | None, settings: Mapping[str, Any], steps: int) -> int:
+    """The length asked for, or the longest in the settings of the sampler and its parts."""
 
-    def within(settings: Mapping[str, Any]) -> int:
-        parts = [within(value) for value in settings.values() if isinstance(value, Mapping)]
+    def longest(settings: Mapping[str, Any]) -> int:
+        parts = [longest(value) for value in settings.values() if isinstance(value, Mapping)]
         return max([int(settings.get("warmup", 0)), *parts])
 
-    return within(sampler.settings) if isinstance(sampler, Sampler) else 0
+    warmup = longest(settings) if asked is None else asked
+    if warmup and not 0 <= warmup < steps:
+        raise ValueError(f"warmup must be shorter than the run of {steps} steps that it is a part of, got {warmup}")
+    return warmup
 
 
 def _described_start(pipeline: Pipeline, start: Tensor | Density | None) -> Any:
