@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 R_HAT = 1.01  # Vehtari et al. 2021
 STUCK = 0.01  # a mean acceptance this near to 0 or 1 is no tuned walk's
 JUMPS = ("isir", "best_of_n")  # kernels on the state of mala that make no Langevin proposals to accept
+FEW = 20  # draws whose mean acceptance says nothing yet: of a tuned walk too, one in twenty is below STUCK
 OF_THE_SAMPLER = ("acceptance", "refreshed")  # series that are no quantities of the posterior
 
 
@@ -84,7 +85,7 @@ def problems(run: Run) -> Iterator[str]:
             "Give it more steps, or for a rare condition sampler='smc'"
         )
     mean = _acceptance(run)
-    if mean is not None:
+    if mean is not None and len(run.series["acceptance"]) >= FEW:
         for stuck, what in (
             (mean < STUCK, f"below {STUCK}: the step size is too long, or"),
             (mean > 1 - STUCK, f"above {1 - STUCK}: the step size is too short, or"),
