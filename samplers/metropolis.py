@@ -97,14 +97,8 @@ def mala(
         scale = state.tuning.scale if precondition else None
         noise, uniform = rng.normal(state.h, state.step), rng.uniform(state.log_prob, state.step)
         moved = go(gamma, state, size, scale, noise, uniform)
-        return state._replace(
-            h=moved.h,
-            terms=moved.terms,
-            log_prob=moved.log_prob,
-            step=state.step + 1,
-            acceptance=moved.acceptance,
-            tuning=warm.learn(state.tuning, moved.h, moved.acceptance, state.step),
-        )
+        tuning = warm.learn(state.tuning, moved.h, moved.acceptance, state.step)
+        return state._replace(**moved._asdict(), step=state.step + 1, tuning=tuning)
 
     settings = {
         "step_size": step_size, "gamma": gamma, "warmup": warmup, "acceptance": acceptance, "pooled": pooled,

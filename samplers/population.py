@@ -76,43 +76,29 @@ def smc(
     def init(h: Tensor) -> SmcState:
         terms, failed_at = begin(pipeline, h, finite_terms=False)
         _require_alike(pipeline, h, terms, among(h))
-        zero = torch.zeros_like(terms.log_condition)
-        own, first = torch.arange(len(h), device=h.device), zero + math.log(step_size)
-        return SmcState(h, terms, prior.log_prob(h), 0, failed_at, zero + 1, zero, zero, own, first, own * 0)
+        zero, own = torch.zeros_like(terms.log_condition), torch.arange(len(h), device=h.device)
+        return SmcState(
+            h, terms, prior.log_prob(h), 0, failed_at, zero + 1, zero, zero, own, zero + math.log(step_size), 0 * own
+        )
 
     @torch.no_grad()
     def step(state: SmcState, rng: Rng) -> SmcState:
         if state.step == 0:
-            state = _drawn(state, rng)
-        learning = state.gamma < 1
-        state = _tempered(state, among(state.h), rng, ess)
+            h = prior.sample(len(state.h), rng, 1).to(state.h)  # 0 is the start
+            state = state._replace(h=h, terms=pipeline(h), log_prob=prior.log_prob(h))
+        alike, learning = among(state.h), state.gamma < 1
+        state = _tempered(state, alike, rng, ess)
         for i in range(state.step * moves, (state.step + 1) * moves):
-            state = _moved(state, among(state.h), learning, rng, i)
-        settled = torch.where(state.gamma == 1, state.settled + 1, 0)
-        return state._replace(step=state.step + 1, settled=settled)
+            noise, uniform = rng.normal(state.h, i), rng.uniform(state.log_prob, i)
+            moved = move(pipeline, prior, state.gamma, state, state.log_step.exp(), None, noise, uniform)
+            learnt = state.log_step + RATE * (alike.mean(moved.acceptance) - acceptance)
+            log_step = torch.where(learning, learnt, state.log_step)
+            state = state._replace(**moved._asdict(), log_step=log_step)
+        return state._replace(step=state.step + 1, settled=torch.where(state.gamma == 1, state.settled + 1, 0))
 
-    def _drawn(state: SmcState, rng: Rng) -> SmcState:
-        h = prior.sample(len(state.h), rng, 1).to(state.h)  # 0 is the start
-        return state._replace(h=h, terms=pipeline(h), log_prob=prior.log_prob(h))
-
-    def _moved(state: SmcState, alike: Groups, learning: Tensor, rng: Rng, i: int) -> SmcState:
-        noise, uniform = rng.normal(state.h, i), rng.uniform(state.log_prob, i)
-        moved = move(pipeline, prior, state.gamma, state, state.log_step.exp(), None, noise, uniform)
-        learnt = state.log_step + RATE * (alike.mean(moved.acceptance) - acceptance)
-        return state._replace(
-            h=moved.h,
-            terms=moved.terms,
-            log_prob=moved.log_prob,
-            acceptance=moved.acceptance,
-            log_step=torch.where(learning, learnt, state.log_step),
-        )
-
-    settings = {
-        "step_size": step_size, "groups": groups, "moves": moves, "settle": settle, "ess": ess,
-        "acceptance": acceptance,
-    }  # fmt: skip
+    numbers = {"step_size": step_size, "moves": moves, "settle": settle, "ess": ess, "acceptance": acceptance}
     return Sampler(
-        init, step, exact=True, target=pipeline, name="smc", settings=settings,
+        init, step, exact=True, target=pipeline, name="smc", settings={**numbers, "groups": groups},
         finished=lambda state: (state.settled > settle) | (state.failed_at >= 0),
     )  # fmt: skip
 
