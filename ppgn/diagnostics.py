@@ -123,10 +123,13 @@ def to_arviz(run: Run, label: int | None = None) -> arviz.InferenceData:
     if chain.size:
         posterior["code"] = chain
     stats = {name: value for name, value in series.items() if name in OF_THE_SAMPLER}
-    found: arviz.InferenceData = _arviz().from_dict(
-        posterior=posterior, sample_stats=stats or None,
-        attrs={"sampler": run.record["sampler"]["name"], "exact": str(run.exact)},
-    )  # fmt: skip
+    az = _arviz()
+    with warnings.catch_warnings():  # many short chains are no mistake
+        warnings.filterwarnings("ignore", "More chains")
+        found: arviz.InferenceData = az.from_dict(
+            posterior=posterior, sample_stats=stats or None,
+            attrs={"sampler": run.record["sampler"]["name"], "exact": str(run.exact)},
+        )  # fmt: skip
     return found
 
 
