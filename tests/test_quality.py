@@ -24,7 +24,7 @@ def test_a_thousand_digits():
     distance = evaluation.frechet_distance(evaluation.moments(features), real)
     # the prior's own draws, kept by rejection, have 0.976, 0.8 times the floor and 1.0 (benchmarks/quality.py); an
     # agreement of 1,000 has a standard error of 0.005
-    assert evaluation.agreement(judge, samples.images, labels) >= 0.96
+    assert evaluation.agreement(judge, samples.images, labels) >= 0.955
     assert distance <= 1.5 * reference["floor_distance"]
     assert evaluation.spread(features, labels) == pytest.approx(float(reference["floor_spread"]), rel=0.07)
 
