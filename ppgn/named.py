@@ -106,7 +106,7 @@ def _pilot(pipeline: Pipeline, n: int, seed: int, labels: Tensor | None) -> tupl
     rounds = math.ceil(PILOT / int(groups.unique(return_counts=True)[1].min()))
     chains = torch.arange(n).repeat(rounds)
     codes = pipeline.prior.sample(len(chains), streams(seed, len(chains), first=1 << 62))
-    device, dtype = records.of_device(pipeline.generator, codes)
+    device, dtype = records.of_device(pipeline.generator)  # as the codes of the run
     p = torch.cat([
         pipeline.rows(rows.to(device)).log_condition(part.to(device, dtype)).double().exp().cpu()
         for rows, part in zip(chains.split(TOGETHER), codes.split(TOGETHER), strict=True)

@@ -138,6 +138,15 @@ def test_auto_without_a_density_is_the_pipelines_own():
     assert torch.equal(samples.codes, run(pipeline, None, 4).codes)
 
 
+def test_the_pilot_is_of_the_runs_precision():
+    """A plain function as generator, a network behind it: single precision, as the walk's own codes are."""
+    weight = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
+    condition = ppgn.conditions.class_label(lambda x: x.flatten(1) @ weight, 1)
+    samples = run(pipeline_of(condition), "auto", 4)
+    assert samples.record["named"] == "rejection"
+    assert samples.codes.dtype == torch.float32
+
+
 def test_auto_says_why(capsys):
     ppgn.sample(pipeline_of(Logistic(4.0, 0.0)), 4, 40, 0, "auto")
     assert "ppgn: rejection, since a pilot" in capsys.readouterr().err
