@@ -20,7 +20,7 @@ from torch import Tensor
 Law = Callable[[np.ndarray, np.dtype], np.ndarray]
 BLOCK_STEPS = 256  # steps drawn at a time, at most: amortises the set-up of a stream
 BLOCK_NUMBERS = 1 << 12  # numbers a chain and block, about, so that many chains and image-sized codes stay small
-SEEDING = 12  # words that its author throws away before seeds are well mixed
+SEEDING = 18  # words that its author throws away before three words of seed are well mixed
 PIECE = 1 << 14  # words shaped at a time: they stay in the cache
 
 
