@@ -79,6 +79,19 @@ def test_one_isir_step_chooses_by_weight():
     assert abs(taken.double().mean() - after.refreshed.mean()) < 4 * 0.5 / math.sqrt(n)
 
 
+@pytest.mark.parametrize(("count", "steps"), [(4, 1), (7, 3), (600, 2)])
+def test_best_of_n_is_the_maximum_of_all_its_draws(count, steps):
+    """The start and count * steps draws of the prior, drawn again here; 600 do not fit one evaluation."""
+    n, pipeline = 50, logistic_posterior(Logistic(4.0, 1.0))
+    state = last(samplers.best_of_n(pipeline, count), normal_start(n), streams(3, n), steps)
+    draws = [pipeline.prior.sample(n, streams(3, n), 1 + i) for i in range(count * steps)]
+    codes = torch.stack([normal_start(n), *draws])
+    log_p = torch.stack([pipeline.log_condition(h) for h in codes])
+    assert torch.equal(state.terms.log_condition, log_p.max(0).values)
+    assert torch.equal(state.h, codes[log_p.argmax(0), torch.arange(n)])
+    assert torch.equal(state.log_prob, pipeline.prior.log_prob(state.h) + log_p.max(0).values)
+
+
 def test_bad_input():
     scored = logistic_posterior(Logistic(4.0, 1.0), priors.dae(lambda h: h, 0.1))
     for kernel in (samplers.rejection, samplers.isir):
