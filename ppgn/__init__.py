@@ -1,7 +1,7 @@
 """Plug-and-play samplers: a generator, a prior and a condition make p(h | y); a sampler walks it.
 
 >>> import ppgn
->>> digits = ppgn.load("mnist")
+>>> digits = ppgn.load("mnist", "ppgn-h")
 >>> sevens = digits.given(ppgn.conditions.class_label(digits.classifier, 7))
 >>> samples = ppgn.sample(sevens, n=4, steps=5, seed=0, progress=False)
 >>> samples.images.shape

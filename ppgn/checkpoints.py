@@ -28,7 +28,5 @@ def read(path: Path, record: Mapping[str, Any]) -> Samples:
     asked = {key: value for key, value in record.items() if key not in FREE}
     differing = records.differences({key: header.get(key) for key in asked}, asked)
     if differing:
-        raise ValueError(
-            f"{path} must be the checkpoint of a run with the same arguments, but {'; '.join(differing)}"
-        )
+        raise ValueError(f"{path} must be the checkpoint of a run with the same arguments, but {'; '.join(differing)}")
     return Samples.of_tensors(tensors, header)

@@ -76,7 +76,13 @@ def problems(run: Run) -> Iterator[str]:
     """What a person should know before using the draws, a sentence each."""
     if run.record["interrupted"]:
         return
-    lacking, name = int((~run.finished).sum()), run.record["sampler"]["name"]
+    asked = run.record["sampler"]
+    if asked["name"] == "annealed" and run.steps < asked["levels"]:
+        yield (
+            f"annealed has come down {run.steps} of its {asked['levels']} levels of noise: its codes are no draws yet. "
+            "Give it as many steps, or a shorter ladder (levels=)"
+        )
+    lacking, name = int((~run.finished).sum()), asked["name"]
     if lacking:
         n = len(run.finished)
         budget = {"rejection": "accepted", "smc": "brought to the posterior"}.get(name, "finished")

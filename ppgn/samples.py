@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -185,7 +186,7 @@ def walked(
     kernel: Sampler[Any], trace: Trace, steps: int, record: Mapping[str, Any], noted: Statistics,
     labels: Tensor | None, shown: Tensor, progress: bool, keep: Keep | None = None,
 ) -> Samples:  # fmt: skip
-    """`steps` more than `trace`. Raises ChainError if a chain met NaN or infinity."""
+    """`steps` more than `trace`. Warns of chains that are no draws; raises ChainError if one met NaN or infinity."""
     every, hand_over = keep or (max(1, steps), None)
     samples = _of_trace(kernel, trace, noted, record, labels, shown)
     for part in runs.stretches(kernel, trace, steps, record, noted, shown, every, progress):
@@ -193,7 +194,10 @@ def walked(
         samples = _of_trace(kernel, trace, noted, record, labels, shown)
         if hand_over is not None:
             hand_over(samples)
-    return _require_finite(samples)
+    _require_finite(samples)
+    for problem in diagnostics.problems(samples):
+        warnings.warn(problem, diagnostics.SamplingWarning, stacklevel=3)
+    return samples
 
 
 def _of_trace(
@@ -230,10 +234,10 @@ class ChainError(RuntimeError):
         self.samples = samples
 
 
-def _require_finite(samples: Samples) -> Samples:
+def _require_finite(samples: Samples) -> None:
     failed = (samples.failed_at >= 0).nonzero().flatten().tolist()
     if not failed:
-        return samples
+        return
     first = ", ".join(f"chain {i} at step {int(samples.failed_at[i])}" for i in failed[:8])
     more = f" and {len(failed) - 8} more" if len(failed) > 8 else ""
     raise ChainError(

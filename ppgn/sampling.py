@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import warnings
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ppgn import checkpoints, diagnostics, named, records, runs
+from ppgn import checkpoints, named, records, runs
 from ppgn.checks import require_shape
 from ppgn.conditions import ClassLabel
 from ppgn.pipeline import Pipeline
@@ -62,7 +61,7 @@ def sample(
     density, and ChainError, which holds the results, if chains met NaN or infinity.
 
     >>> import ppgn
-    >>> digits = ppgn.load("mnist")
+    >>> digits = ppgn.load("mnist", "ppgn-h")
     >>> sevens = digits.given(ppgn.conditions.class_label(digits.classifier, 7))
     >>> samples = ppgn.sample(sevens, n=2, steps=3, seed=0, progress=False)
     >>> samples.images.shape, samples.log_condition.shape
@@ -91,13 +90,13 @@ def sample(
         if Path(checkpoint).exists():
             before = checkpoints.read(Path(checkpoint), record)
             left = max(0, steps - before.steps)
-            return _told(before.continued(pipeline, left, choice, statistics, progress, keep))
+            return before.continued(pipeline, left, choice, statistics, progress, keep)
     state = kernel.init(_start(pipeline, n, seed, start))
     record |= {"device": str(state.h.device), "dtype": str(state.h.dtype), "versions": records.versions()}
     shown = chains_to_show(state.terms.image, labels, frames)
     noted = statistics_of(state, statistics)
     trace = begun(state, len(noted), shown)
-    return _told(walked(kernel, trace, steps, record, noted, labels, shown, progress, keep))
+    return walked(kernel, trace, steps, record, noted, labels, shown, progress, keep)
 
 
 def _require_numbers(**numbers: int | None) -> None:
@@ -173,10 +172,3 @@ def _labels(pipeline: Pipeline, n: int) -> Tensor | None:
     if label.ndim == 1 and len(label) != n:
         raise ValueError(f"label must be one number or one per chain: n = {n}, got {len(label)} labels")
     return label.expand(n).clone()
-
-
-def _told(samples: Samples) -> Samples:
-    """The samples, after warnings of what their own numbers say against them."""
-    for problem in diagnostics.problems(samples):
-        warnings.warn(problem, diagnostics.SamplingWarning, stacklevel=3)
-    return samples

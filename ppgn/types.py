@@ -132,7 +132,7 @@ class State(Protocol):
 
     @property
     def terms(self) -> Terms:
-        """The terms at h, so that `terms.image` is G(h) at every state."""
+        """The terms at h: `terms.image` is G(h), but on a ladder of noise, where it is G of the code to be expected."""
         ...
 
     @property
