@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 R_HAT = 1.01  # Vehtari et al. 2021
 STUCK = 0.01  # a mean acceptance this near to 0 or 1 is no tuned walk's
-JUMPS = ("isir", "best_of_n")  # kernels on the state of mala that make no Langevin proposals to accept
 FEW = 20  # draws whose mean acceptance says nothing yet: of a tuned walk too, one in twenty is below STUCK
 OF_THE_SAMPLER = ("acceptance", "refreshed")  # series that are no quantities of the posterior
 
@@ -44,6 +43,11 @@ class Run(Protocol):
     @property
     def codes(self) -> Tensor:
         """(n, *latent)."""
+        ...
+
+    @property
+    def log_condition(self) -> Tensor:
+        """(steps + 1, n)."""
         ...
 
     @property
@@ -90,6 +94,10 @@ def problems(run: Run) -> Iterator[str]:
             f"{name} has {budget} {n - lacking} of {n} chains in its {run.steps} steps; `samples.finished` says which. "
             "Give it more steps, or for a rare condition sampler='smc'"
         )
+    impossible = int(run.log_condition[-1].isneginf().sum())
+    if impossible:
+        n = len(run.finished)
+        yield f"{impossible} of {n} chains are still where the condition is impossible, log p(y|x) = -inf"
     mean = _acceptance(run)
     if mean is not None and len(run.series["acceptance"]) >= FEW:
         for stuck, what in (
@@ -105,9 +113,8 @@ def problems(run: Run) -> Iterator[str]:
 
 def _acceptance(run: Run) -> Tensor | None:
     """(n,) mean acceptance of each chain's Langevin proposals; None where none were made."""
-    if run.record["ends"] or run.record["sampler"]["name"] in JUMPS or not len(run.series.get("acceptance", ())):
-        return None
-    return run.series["acceptance"].mean(0)
+    found = run.series.get("acceptance")
+    return None if found is None or not len(found) else found.mean(0)
 
 
 def to_arviz(run: Run, label: int | None = None) -> arviz.InferenceData:

@@ -49,6 +49,12 @@ def atomic(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def remove_halves(path: Path) -> None:
+    """Remove what writes of `path` that were killed have left beside it."""
+    for left in path.parent.glob(f".{path.name}.*"):
+        left.unlink()
+
+
 @contextmanager
 def new_folder(path: Path, overwrite: str | None = None) -> Iterator[Path]:
     """Yield a temporary folder beside `path` that becomes `path` if the body ends well; the old one stays until then.

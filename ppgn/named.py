@@ -84,6 +84,8 @@ def choose(pipeline: Pipeline, n: int, steps: int, seed: int, labels: Tensor | N
         kind = type(pipeline.prior).__name__
         return None, (f"the pipeline's own sampler, since its prior ({kind}) knows no density")
     p, error = _pilot(pipeline, n, seed, labels)
+    if not p <= 1:
+        return "mala+isir", "mala+isir, since the condition is an activation, no probability that rejection could use"
     found = f"a pilot of the prior puts p(y) at {p:.2g} ± {error:.1g}"
     tries = steps * DRAWS
     # all n chains done but with a chance of a hundredth, were p two errors lower

@@ -174,7 +174,7 @@ class Samples:
         state = unpack(kernel.init(self.codes.to(device, dtype)), self.state)
         series = torch.stack(list(self.series.values()), dim=1)
         trace = Trace(state, self.log_condition, series, self.chain, self.frames, self.frame_steps, False)
-        known = statistics_of(state, noted, self.record["statistics"])
+        known = statistics_of(kernel, state, noted, self.record["statistics"])
         return walked(kernel, trace, steps, self.record, known, self.labels, self.frame_chains, progress, keep)
 
 
@@ -240,8 +240,11 @@ def _require_finite(samples: Samples) -> None:
         return
     first = ", ".join(f"chain {i} at step {int(samples.failed_at[i])}" for i in failed[:8])
     more = f" and {len(failed) - 8} more" if len(failed) > 8 else ""
+    met = "codes and gradients must stay finite, but met NaN or inf"
+    if samples.record["sampler"]["name"] == "smc":
+        met = "some particle of a group must have a finite log p(y|x), but none had"
     raise ChainError(
-        f"codes and gradients must stay finite, but met NaN or inf: {first}{more}; they stopped at their last finite "
-        f"code, the other {len(samples.codes) - len(failed)} chains are whole (error.samples)",
+        f"{met}: {first}{more}; they stopped at their last finite code, the other "
+        f"{len(samples.codes) - len(failed)} chains are whole (error.samples)",
         samples,
     )

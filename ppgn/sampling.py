@@ -17,7 +17,7 @@ from ppgn.conditions import ClassLabel
 from ppgn.pipeline import Pipeline
 from ppgn.random import streams
 from ppgn.runs import Choice
-from ppgn.samples import Keep, Samples, walked
+from ppgn.samples import Samples, walked
 from ppgn.statistics import Statistics, statistics_of
 from ppgn.trace import begun, chains_to_show
 from ppgn.types import Density
@@ -67,9 +67,10 @@ def sample(
     >>> samples.images.shape, samples.log_condition.shape
     (torch.Size([2, 1, 28, 28]), torch.Size([4, 2]))
     """
-    _require_numbers(n=n, steps=steps, thin=thin, frames=frames, checkpoint_every=checkpoint_every)
+    _require_numbers(n=n, steps=steps, warmup=warmup, thin=thin, frames=frames, checkpoint_every=checkpoint_every)
     labels = _labels(pipeline, n)
-    plan = _plan(pipeline, sampler, n, steps, seed, warmup, labels, progress)
+    before = checkpoints.read(checkpoint)
+    plan = _plan(pipeline, sampler, n, steps, seed, warmup, labels, before, progress)
     choice = None if isinstance(sampler, str) else sampler
     kernel = runs.kernel_of(pipeline, choice, plan, labels)
     plan["warmup"] = _warmup(plan["warmup"], kernel.settings, steps)
@@ -84,41 +85,44 @@ def sample(
         **plan,
         **runs.described(pipeline, kernel),
     }
-    keep: Keep | None = None
-    if checkpoint is not None:
-        keep = (checkpoint_every, partial(checkpoints.write, Path(checkpoint)))
-        if Path(checkpoint).exists():
-            before = checkpoints.read(Path(checkpoint), record)
-            left = max(0, steps - before.steps)
-            return before.continued(pipeline, left, choice, statistics, progress, keep)
+    keep = None if checkpoint is None else (checkpoint_every, partial(checkpoints.write, Path(checkpoint)))
+    if before is not None:
+        checkpoints.require_same(before, record)
+        return before.continued(pipeline, max(0, steps - before.steps), choice, statistics, progress, keep)
     state = kernel.init(_start(pipeline, n, seed, start))
     record |= {"device": str(state.h.device), "dtype": str(state.h.dtype), "versions": records.versions()}
     shown = chains_to_show(state.terms.image, labels, frames)
-    noted = statistics_of(state, statistics)
+    noted = statistics_of(kernel, state, statistics)
     trace = begun(state, len(noted), shown)
     return walked(kernel, trace, steps, record, noted, labels, shown, progress, keep)
 
 
 def _require_numbers(**numbers: int | None) -> None:
     for name, value in numbers.items():
-        least = 0 if name in ("steps", "frames") else 1
+        least = 0 if name in ("steps", "warmup", "frames") else 1
         if value is not None and value < least:
             raise ValueError(f"{name} must be at least {least}, got {value}")
 
 
 def _plan(
     pipeline: Pipeline, sampler: Choice | str | None, n: int, steps: int, seed: int, warmup: int | None,
-    labels: Tensor | None, progress: bool,
+    labels: Tensor | None, before: Samples | None, progress: bool,
 ) -> dict[str, Any]:  # fmt: skip
     """The sampler's name if it goes by one, why it was chosen, and the warm-up's length if that is known by now."""
-    name, reason = (sampler, "") if isinstance(sampler, str) else (None, "")
+    if not isinstance(sampler, str):
+        return {"named": None, "reason": "", "warmup": warmup}
+    name, reason = sampler, ""
+    if before is not None and (sampler == "auto" or sampler == before.record["named"]):  # as was chosen then
+        name, reason, chosen = (before.record[key] for key in ("named", "reason", "warmup"))
+        return {"named": name, "reason": reason, "warmup": chosen if warmup is None else warmup}
     if sampler == "auto":
-        name, reason = named.choose(pipeline, n, steps, seed, labels)
+        found, reason = named.choose(pipeline, n, steps, seed, labels)
         if progress:
             print(f"ppgn: {reason}", file=sys.stderr)
-    if warmup is None and name:
-        warmup = named.default_warmup(name, steps)
-    return {"named": name, "reason": reason, "warmup": warmup}
+        if found is None:
+            return {"named": None, "reason": reason, "warmup": warmup}
+        name = found
+    return {"named": name, "reason": reason, "warmup": named.default_warmup(name, steps) if warmup is None else warmup}
 
 
 def _warmup(asked: int | None, settings: Mapping[str, Any], steps: int) -> int:
@@ -128,8 +132,11 @@ def _warmup(asked: int | None, settings: Mapping[str, Any], steps: int) -> int:
         parts = [longest(value) for value in settings.values() if isinstance(value, Mapping)]
         return max([int(settings.get("warmup", 0)), *parts])
 
-    warmup = longest(settings) if asked is None else asked
-    if warmup and not 0 <= warmup < steps:
+    own = longest(settings)
+    warmup = own if asked is None else asked
+    if warmup < own:
+        raise ValueError(f"warmup must be at least the sampler's own, {own}: it adapts until then, got {warmup}")
+    if warmup and warmup >= steps:
         raise ValueError(f"warmup must be shorter than the run of {steps} steps that it is a part of, got {warmup}")
     return warmup
 

@@ -4,7 +4,7 @@ log_condition   log p(y|x), nats                    code_0 ...    the code along
 log_prob        log p(h) + gamma log p(y|x), nats   image_0 ...   the image along fixed random unit vectors
 acceptance      of the last Langevin proposal       refreshed     of the last `isir` step: probability of another code
 
-log_prob, acceptance and refreshed are there if the sampler's state carries them.
+log_prob, acceptance and refreshed are there if the sampler reports them.
 """
 
 from __future__ import annotations
@@ -15,28 +15,28 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ppgn.types import State
+from ppgn.types import Sampler, State
 
 Statistic = Callable[[State], Tensor]
 Statistics = Mapping[str, Statistic]
 PROJECTIONS = 4
-CARRIED = ("log_prob", "acceptance", "refreshed")
 
 
-def standard(state: Any) -> dict[str, Statistic]:
-    """What is noted of walks through states like this one: name -> function of a state, (B,)."""
-    carried = [name for name in CARRIED if name in state._fields]
+def standard(sampler: Sampler[Any], state: State) -> dict[str, Statistic]:
+    """What is noted of that sampler's walks through states like this one: name -> function of a state, (B,)."""
     return {
         "log_condition": lambda state: state.terms.log_condition,
-        **{name: _field(name) for name in carried},
+        **{name: _field(name) for name in sampler.reports},
         **_projections("code", lambda state: state.h, state.h),
         **_projections("image", lambda state: state.terms.image, state.terms.image),
     }
 
 
-def statistics_of(state: Any, own: Statistics | None, names: list[str] | None = None) -> Statistics:
+def statistics_of(
+    sampler: Sampler[Any], state: State, own: Statistics | None, names: list[str] | None = None
+) -> Statistics:
     """The standard ones and the caller's own. Raises ValueError if a run is gone on with others than its `names`."""
-    found = {**standard(state), **(own or {})}
+    found = {**standard(sampler, state), **(own or {})}
     if names is not None and list(found) != names:
         raise ValueError(f"a run must be resumed with its statistics, {', '.join(names)}, got {', '.join(found)}")
     return found

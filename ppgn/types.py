@@ -156,4 +156,5 @@ class Sampler(Generic[S]):
     target: Target | None = None  # what it walks on
     name: str = ""
     settings: Mapping[str, Any] = field(default_factory=dict)  # the builder's arguments, for records
+    reports: tuple[str, ...] = ()  # fields of its state (B,) that say how a step went, as "acceptance"
     finished: Callable[[S], Tensor] | None = None  # (B,) bool: rows that are ready; None: a walk that mixes as it goes

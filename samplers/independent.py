@@ -99,7 +99,7 @@ def isir(pipeline: Posterior, proposals: int = 10, gamma: float = 1.0) -> Sample
         for i, (code, log_p) in enumerate(_draws(pipeline, prior, h, rng, first, proposals)):
             weight = (gamma * log_p).nan_to_num(nan=-torch.inf, neginf=-torch.inf)
             total = torch.logaddexp(total, weight)
-            share = (weight - total).exp()
+            share = (weight - total).exp().nan_to_num(nan=0.0)  # where all so far are impossible
             h = choose(rng.uniform(total, first + i, "choose") < share, code, h)
             stays = stays * (1 - share)
         terms = pipeline(h)
@@ -107,7 +107,10 @@ def isir(pipeline: Posterior, proposals: int = 10, gamma: float = 1.0) -> Sample
         return state._replace(h=h, terms=terms, log_prob=log_prob, step=state.step + 1, refreshed=1 - stays)
 
     settings = {"proposals": proposals, "gamma": gamma}
-    return Sampler(start(pipeline, prior, gamma), step, exact=True, target=pipeline, name="isir", settings=settings)
+    return Sampler(
+        start(pipeline, prior, gamma, finite_terms=False), step, exact=True, target=pipeline, name="isir",
+        settings=settings, reports=("log_prob", "refreshed"),
+    )  # fmt: skip
 
 
 def best_of_n(pipeline: Posterior, n: int = 16) -> Sampler[MalaState]:
@@ -128,7 +131,10 @@ def best_of_n(pipeline: Posterior, n: int = 16) -> Sampler[MalaState]:
         terms = pipeline(h)
         return state._replace(h=h, terms=terms, log_prob=prior.log_prob(h) + terms.log_condition, step=state.step + 1)
 
-    return Sampler(start(pipeline, prior, 1.0), step, exact=False, target=pipeline, name="best_of_n", settings={"n": n})
+    return Sampler(
+        start(pipeline, prior, 1.0, finite_terms=False), step, exact=False, target=pipeline, name="best_of_n",
+        settings={"n": n}, reports=("log_prob",),
+    )  # fmt: skip
 
 
 def _draws(

@@ -78,7 +78,8 @@ def mala(
     gamma          power of the condition: 1 is Bayes' rule
     warmup         steps of the walk in which the step size is adapted to `acceptance`, to be thrown away; then frozen
     acceptance     the mean acceptance to reach, best at about 0.574 (Roberts & Rosenthal 1998)
-    pooled         adapt to all chains together; then a chain depends on the others of its batch
+    pooled         adapt to all chains together: sooner learnt, but then a chain depends on the others of its batch,
+                   and one that began far off walks by steps that suit the rest
     precondition   learn a scale c for every coordinate in the warm-up too; 1 otherwise
     compiled       compile a whole step, networks included (`torch.compile`'s Inductor): seconds at first, then many
                    times faster where networks are small; equal but for rounding
@@ -104,7 +105,10 @@ def mala(
         "step_size": step_size, "gamma": gamma, "warmup": warmup, "acceptance": acceptance, "pooled": pooled,
         "precondition": precondition, "compiled": compiled,
     }  # fmt: skip
-    return Sampler(start(pipeline, prior, gamma), step, exact=True, target=pipeline, name="mala", settings=settings)
+    return Sampler(
+        start(pipeline, prior, gamma), step, exact=True, target=pipeline, name="mala", settings=settings,
+        reports=("log_prob", "acceptance"),
+    )  # fmt: skip
 
 
 def move(
@@ -171,11 +175,13 @@ def _flat_move(
     return [moved.h, *moved.terms, moved.log_prob, moved.acceptance]
 
 
-def start(pipeline: Posterior, prior: Density, gamma: float) -> Callable[[Tensor], MalaState]:
-    """The init of every kernel on this state."""
+def start(
+    pipeline: Posterior, prior: Density, gamma: float, finite_terms: bool = True
+) -> Callable[[Tensor], MalaState]:
+    """The init of every kernel on this state; finite_terms: whether it needs them to leave its start."""
 
     def init(h: Tensor) -> MalaState:
-        terms, failed_at = begin(pipeline, h)
+        terms, failed_at = begin(pipeline, h, finite_terms)
         log_prob = prior.log_prob(h) + gamma * terms.log_condition
         ones = torch.ones_like(log_prob)
         return MalaState(h, terms, log_prob, 0, failed_at, ones, ones, untuned(h))

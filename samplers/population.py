@@ -99,6 +99,7 @@ def smc(
     numbers = {"step_size": step_size, "moves": moves, "settle": settle, "ess": ess, "acceptance": acceptance}
     return Sampler(
         init, step, exact=True, target=pipeline, name="smc", settings={**numbers, "groups": groups},
+        reports=("log_prob",),
         finished=lambda state: (state.settled > settle) | (state.failed_at >= 0),
     )  # fmt: skip
 

@@ -46,6 +46,7 @@ def cycle(*samplers: Sampler[S]) -> Sampler[S]:
         target=first.target,
         name="cycle",
         settings={str(i): {"name": s.name, **s.settings} for i, s in enumerate(samplers)},
+        reports=tuple(dict.fromkeys(name for sampler in samplers for name in sampler.reports)),
     )
 
 

@@ -53,12 +53,20 @@ def fork(kernel, seed, path):
     return child
 
 
+def wait_for_writes(path, count):
+    """Until the file has been seen to be replaced so often, whatever the machine's speed."""
+    last, seen, until = None, 0, time.monotonic() + 60
+    while seen < count and time.monotonic() < until:
+        now = path.stat().st_mtime_ns if path.exists() else None
+        seen, last = seen + (now != last), now
+        time.sleep(0.0005)
+
+
 def killed(kernel, seed, path, chance):
-    """Begin a run, kill it a random moment after its first checkpoint, and give the steps it left; -1: it had ended."""
+    """Begin a run, kill it a random moment after a random checkpoint, and give the steps it left; -1: it had ended."""
     child = fork(kernel, seed, path)
-    while not path.exists():
-        time.sleep(0.001)
-    time.sleep(chance.uniform(0, 0.6))
+    wait_for_writes(path, chance.randint(1, 12))
+    time.sleep(chance.uniform(0, 0.02))
     os.kill(child, signal.SIGKILL)
     _, status = os.waitpid(child, 0)
     if not os.WIFSIGNALED(status):

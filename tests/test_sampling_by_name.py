@@ -154,7 +154,7 @@ def test_auto_says_why(capsys):
     assert capsys.readouterr().err == ""
 
 
-@pytest.mark.parametrize("warmup", [40, 41, -1])
+@pytest.mark.parametrize("warmup", [40, 41])
 def test_a_warmup_must_leave_a_run(warmup):
     pipeline = pipeline_of(Logistic(4.0, 1.0))
     for sampler in ("isir", samplers.mala(pipeline, 0.1)):
@@ -163,6 +163,28 @@ def test_a_warmup_must_leave_a_run(warmup):
     for sampler in (samplers.mala(pipeline, 0.1, warmup=40), lambda p: samplers.mala(p, 0.1, warmup=40)):
         with pytest.raises(ValueError, match=r"shorter than the run of 40 steps .* got 40"):
             run(pipeline, sampler)
+    with pytest.raises(ValueError, match="warmup must be at least 0, got -1"):
+        run(pipeline, "isir", warmup=-1)
+    with pytest.raises(ValueError, match="warmup must be at least the sampler's own, 20: it adapts until then, got 10"):
+        run(pipeline, samplers.mala(pipeline, 0.1, warmup=20), warmup=10)
+
+
+def test_an_activation_is_no_probability():
+    condition = ppgn.conditions.class_label(Classes(4.0, -20.0), 1, objective="logit")
+    samples = run(pipeline_of(condition), "auto", n=4, steps=10)
+    assert samples.record["named"] == "mala+isir"
+    assert "no probability" in samples.record["reason"]
+
+
+def test_a_checkpointed_run_may_be_asked_for_more(tmp_path):
+    """The warm-up and what auto chose stay those of the first call."""
+    pipeline, options = pipeline_of(Logistic(4.0, 1.0)), {"checkpoint": tmp_path / "run", "checkpoint_every": 7}
+    run(pipeline, "mala", steps=40, **options)
+    (tmp_path / ".run.half").write_bytes(b"left by a killed write")
+    longer = run(pipeline, "mala", steps=80, **options)
+    assert longer.record["warmup"] == 20
+    assert torch.equal(longer.codes, run(pipeline, "mala", steps=80, warmup=20).codes)
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
 
 
 @pytest.mark.parametrize(("sampler", "steps", "warmup"), [
@@ -251,7 +273,7 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path):
         ({"start": torch.zeros(8, 2)}, "now 'given'"),
         ({"sampler": "isir"}, "named: saved 'mala', now 'isir'"),
     ):
-        with pytest.raises(ValueError, match=f"the checkpoint of a run with the same arguments, but .*{message}"):
+        with pytest.raises(ValueError, match=f"a checkpoint must be of a run with the same arguments, but .*{message}"):
             run(pipeline, **{"sampler": "mala", "checkpoint": path, **changed})
     with pytest.raises(ValueError, match=r"condition\.c: saved 1\.0, now 2\.0"):
         run(pipeline_of(Logistic(4.0, 2.0)), "mala", checkpoint=path)

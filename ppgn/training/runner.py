@@ -77,8 +77,7 @@ def _begin(
     `probe` tries data and seed, so that what is wrong with them shows before anything is written.
     """
     if resume:
-        for left in path.parent.glob(f".{path.name}.*"):  # half a file, of a write that was killed
-            left.unlink()
+        files.remove_halves(path)
         if path.exists():
             return checkpoint.load(path, trainer, config)
     files.check_new_folder(path.parent)
