@@ -21,7 +21,7 @@ Law = Callable[[np.ndarray, np.dtype], np.ndarray]
 BLOCK_STEPS = 256  # steps drawn at a time, at most: amortises the set-up of a stream
 BLOCK_NUMBERS = 1 << 12  # numbers a chain and block, about, so that many chains and image-sized codes stay small
 SEEDING = 18  # words that its author throws away before three words of seed are well mixed
-PIECE = 1 << 14  # words shaped at a time: they stay in the cache
+PIECE = 1 << 15  # words shaped at a time: they stay in the cache
 
 
 def streams(seed: int, n: int, first: int = 0) -> Streams:

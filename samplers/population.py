@@ -16,7 +16,8 @@ from torch import Tensor
 
 from ppgn.samplers.adaptation import MALA_ACCEPTANCE
 from ppgn.samplers.groups import Groups, grouping
-from ppgn.samplers.metropolis import move, require_density, require_step_size
+from ppgn.samplers.metropolis import require_density, require_step_size
+from ppgn.samplers.moves import move
 from ppgn.samplers.walks import begin, choose
 from ppgn.types import Posterior, Rng, Sampler, Terms
 

@@ -25,7 +25,7 @@ def walked(sampler, n, steps=40):
 @pytest.mark.slow
 @needs_compiler
 @quiet
-@pytest.mark.parametrize("options", [{}, {"warmup": 30}, {"warmup": 30, "precondition": True}])
+@pytest.mark.parametrize("options", [{"moves": 3}, {"warmup": 30}, {"warmup": 30, "precondition": True}])
 def test_compiled_is_the_same_walk(options):
     pipeline = logistic_posterior(Logistic(4.0, 1.0))
     plain = walked(samplers.mala(pipeline, 0.3, **options), 7)

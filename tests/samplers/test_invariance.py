@@ -134,10 +134,10 @@ class Given:
         self.noise, self.numbers = noise, uniform
 
     def normal(self, like, step, purpose="move"):
-        return self.noise.to(like)
+        return self.noise.to(like).view(like.shape)
 
     def uniform(self, like, step, purpose="accept"):
-        return self.numbers.to(like)
+        return self.numbers.to(like).view(like.shape)
 
     def rows(self, index):
         return Given(self.noise[index], self.numbers[index])

@@ -145,3 +145,29 @@ def test_a_saved_mala_run_goes_on_to_the_same_bits(tmp_path):
     assert torch.equal(again.codes, whole.codes)
     assert again.exact
     assert again.record["exact"]
+
+
+def test_several_moves_a_step_are_as_many_steps():
+    """With the same noise: three steps of two moves against six of one, and the mean of their acceptances."""
+    pipeline, n = logistic_posterior(Logistic(4.0, 1.0)), 20
+    noise, numbers = torch.randn(6, n, 2, generator=torch.Generator().manual_seed(0)).double(), normal_start(n, d=6).T
+
+    @dataclass(frozen=True)
+    class Given:
+        moves: int
+
+        def normal(self, like, step, purpose="move"):
+            return noise[step * self.moves : (step + 1) * self.moves].transpose(0, 1)
+
+        def uniform(self, like, step, purpose="accept"):
+            return numbers[step * self.moves : (step + 1) * self.moves].T.sigmoid()
+
+    single = list(islice(samplers.chain(samplers.mala(pipeline, 0.5), normal_start(n), Given(1)), 7))
+    double = list(islice(samplers.chain(samplers.mala(pipeline, 0.5, moves=2), normal_start(n), Given(2)), 4))
+    for i in (1, 2, 3):
+        assert torch.equal(double[i].h, single[2 * i].h)
+        assert torch.equal(double[i].log_prob, single[2 * i].log_prob)
+        mean = (single[2 * i - 1].acceptance + single[2 * i].acceptance) / 2
+        assert torch.allclose(double[i].acceptance, mean)
+    with pytest.raises(ValueError, match="moves must be at least 1, got 0"):
+        samplers.mala(pipeline, 0.5, moves=0)
