@@ -145,8 +145,8 @@ def main() -> None:
             )
             print(rows[-1], flush=True)
     note = (
-        f"{N:,} chains from the prior, of the exact kernels with each of the seeds 0..{SEEDS - 1}; off by: the worst of the "
-        f"four in standard errors, measured between groups of {N // GROUPS:,} chains, the populations of smc."
+        f"{N:,} chains from the prior, of the exact kernels with each of the seeds 0..{SEEDS - 1}; off by: the worst "
+        f"of the four in standard errors, measured between groups of {N // GROUPS:,} chains, the populations of smc."
     )
     head = ["", "exact", "z1 mean", "z1 sd", "nuisance sd", "accuracy", "off by"]
     tables.write("exactness", head, rows, note)

@@ -40,13 +40,19 @@ from ppgn.conditions import ClassLabel
 from ppgn.random import streams
 
 LABEL = 3
-POPULATIONS, PARTICLES, MOVES, SETTLE = 24, 100, 20, 1
+POPULATIONS, PARTICLES = 96, 100
+LANGEVIN = {
+    "populations": 24,
+    "proposal": "mala",
+    "moves": 20,
+    "settle": 1,
+}  # of the second smc; the first has what it is by name
 CHAINS, STEPS, ISIR_STEPS = 32, 2000, 600
 R_HAT = 1.05
 DRAWS = 1_000_000  # of the prior, to check p(y)
 REJECTED = {1e-2: 1000, 1e-3: 300, 1e-4: 50}  # draws by rejection at about that p(y); at less it is not run
 FOLDER = thirdparty.ROOT / "runs" / "rare"
-KERNELS = ("rejection", "isir", "mala", "mala+isir", "smc")
+KERNELS = ("rejection", "isir", "mala", "mala+isir", "smc", "smc, Langevin")
 
 
 def ink(x: Tensor) -> Tensor:
@@ -130,7 +136,7 @@ def measure(pipeline: ppgn.Pipeline, name: str) -> dict[str, Any]:
     rarity, above = ASKED[name]
     label = ppgn.conditions.class_label(pipeline.classifier, LABEL)
     pipeline = pipeline.given(Both(label, above))
-    found: dict[str, Any] = {"smc": smc(pipeline, moves=MOVES, settle=SETTLE)}
+    found: dict[str, Any] = {"smc": smc(pipeline, proposal="pcn"), "smc, Langevin": smc(pipeline, **LANGEVIN)}
     if rarity in REJECTED:
         found["rejection"] = rejection(pipeline, REJECTED[rarity])
     for kernel in ("mala", "mala+isir", "isir"):
@@ -252,10 +258,10 @@ def main() -> None:
         rows.append(row(name, found, check[name]))
     note = (
         "Evaluations an effective draw, one with a gradient counted as three, and milliseconds; in italics 1 / p(y), "
-        f"not run. log p(y): {POPULATIONS} populations of {PARTICLES} by `smc` ({MOVES} moves a step, seed 3), beside "
-        f"{arguments.draws:,} draws of the prior (seed 4), with standard errors. Chains: {CHAINS} of {STEPS} steps "
-        f"({ISIR_STEPS} of `isir`), half of them warm-up, seed 2; an R-hat alone: {R_HAT} or more, so that no draw "
-        "counts. Last: rejection's cost over the lesser of `mala+isir`'s and `smc`'s."
+        f"not run. log p(y): {POPULATIONS} populations of {PARTICLES} by `smc` (as by name; {LANGEVIN['populations']} of "
+        f"the Langevin one; seed 3), beside {arguments.draws:,} draws of the prior (seed 4), with standard errors. "
+        f"Chains: {CHAINS} of {STEPS} steps ({ISIR_STEPS} of `isir`), half of them warm-up, seed 2; an R-hat alone: "
+        f"{R_HAT} or more, so that no draw counts. Last: rejection's cost over the lesser of `mala+isir`'s and `smc`'s."
     )
     head = ["condition", "p(y)", "log p(y), `smc`", "by the prior", "`rejection`", *(f"`{k}`" for k in KERNELS[1:])]
     tables.write("rare", [*head, "times cheaper"], rows, note)

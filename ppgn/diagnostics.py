@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import arviz
     import pandas
 
-R_HAT = 1.01  # Vehtari et al. 2021
+R_HAT, APART = 1.01, 1.05  # Vehtari et al. 2021; between them few draws may be all that is the matter
 STUCK = 0.01  # a mean acceptance this near to 0 or 1 is no tuned walk's
 FEW = 20  # draws whose mean acceptance says nothing yet: of a tuned walk too, one in twenty is below STUCK
 OF_THE_SAMPLER = ("acceptance", "refreshed")  # series that are no quantities of the posterior
@@ -92,12 +92,13 @@ def problems(run: Run) -> Iterator[str]:
         budget = {"rejection": "accepted", "smc": "brought to the posterior"}.get(name, "finished")
         yield (
             f"{name} has {budget} {n - lacking} of {n} chains in its {run.steps} steps; `samples.finished` says which. "
-            "Give it more steps, or for a rare condition sampler='smc'"
+            f"Give it more steps{', or for a rare condition a hundred chains of smc' if name == 'rejection' else ''}"
         )
-    impossible = int(run.log_condition[-1].isneginf().sum())
+    last = run.log_condition[-1]
+    impossible = int((last.isneginf() | last.isnan()).sum())
     if impossible:
         n = len(run.finished)
-        yield f"{impossible} of {n} chains are still where the condition is impossible, log p(y|x) = -inf"
+        yield f"{impossible} of {n} chains are still where the condition is impossible, log p(y|x) = -inf or NaN"
     mean = _acceptance(run)
     if mean is not None and len(run.series["acceptance"]) >= FEW:
         for stuck, what in (
@@ -165,9 +166,10 @@ def summary(run: Run) -> pandas.DataFrame:
     print(table.to_string(float_format=lambda value: f"{value:.4g}"))
     worst = table["r_hat"].dropna()
     if (worst > R_HAT).any():
+        said = "chains disagree" if worst.max() > APART else "chains may not have mixed yet"
         names = ", ".join(worst[worst > R_HAT].sort_values(ascending=False).index[:4])
         warnings.warn(
-            f"chains disagree: R-hat is up to {worst.max():.3g} (above {R_HAT}: {names}); the draws still depend on "
+            f"{said}: R-hat is up to {worst.max():.4g} (above {R_HAT}: {names}); the draws still depend on "
             "where chains began. Walk longer, or jump between modes with sampler='mala+isir' or 'smc'",
             SamplingWarning, stacklevel=3,
         )  # fmt: skip
@@ -188,7 +190,7 @@ def _of(run: Run, label: int | None) -> tuple[dict[str, np.ndarray], np.ndarray]
     """(name -> (chains, draws), codes (chains, draws, *latent)) of the finished chains of one label."""
     own = run.finished if label is None or run.labels is None else run.finished & (run.labels == label)
     series = dict(run.series) | {"class_probability": run.series["log_condition"].exp()}
-    if run.labels is None:
+    if run.labels is None or run.record["condition"].get("objective") == "logit":
         del series["class_probability"]
     order = (0, 1) if run.record["ends"] else (1, 0)  # independent draws: one chain of them
     named = {name: value[:, own].double().permute(order).numpy() for name, value in series.items()}

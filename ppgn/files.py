@@ -49,6 +49,15 @@ def atomic(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def check_writable(path: Path) -> None:
+    """Make sure now, before any work, that a file can be written: IsADirectoryError or its folder's OSError."""
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} must be a file, but is a folder")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=path.parent):
+        pass
+
+
 def remove_halves(path: Path) -> None:
     """Remove what writes of `path` that were killed have left beside it."""
     for left in path.parent.glob(f".{path.name}.*"):

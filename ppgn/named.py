@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -22,11 +22,11 @@ from ppgn import records, samplers
 from ppgn.pipeline import Pipeline
 from ppgn.random import streams
 from ppgn.samplers.metropolis import require_density
-from ppgn.types import Density, Sampler
+from ppgn.types import Density, Refreshable, Sampler
 
 PROPOSALS = 5  # of isir between two Langevin moves
 DRAWS = 32  # of rejection a step
-PILOT = 2000  # draws of the prior, about, by which auto chooses
+PILOT, LABELS = 2000, 20  # draws of the prior by which auto chooses, for each of so many labels at most
 TOGETHER = 500  # of them evaluated at a time
 POPULATION = 100  # chains of one label that smc wants
 BUDGETED = ("rejection", "smc")  # they stop when they are done: the steps are their budget
@@ -42,11 +42,16 @@ def _mixture(pipeline: Pipeline, step_size: float, warmup: int, labels: Tensor |
     return samplers.cycle(samplers.isir(pipeline, PROPOSALS), _mala(pipeline, step_size, warmup, labels))
 
 
+def _smc(pipeline: Pipeline, step_size: float, labels: Tensor | None) -> Sampler[Any]:
+    proposal: Literal["mala", "pcn"] = "pcn" if isinstance(pipeline.prior, Refreshable) else "mala"
+    return samplers.smc(pipeline, step_size, labels, proposal=proposal)
+
+
 BUILDERS: dict[str, Build] = {
     "mala": _mala,
     "mala+isir": _mixture,
     "isir": lambda pipeline, *_: samplers.isir(pipeline, 2 * PROPOSALS),
-    "smc": lambda pipeline, step_size, _, labels: samplers.smc(pipeline, step_size, labels),
+    "smc": lambda pipeline, step_size, _, labels: _smc(pipeline, step_size, labels),
     "rejection": lambda pipeline, *_: samplers.rejection(pipeline, draws=DRAWS),
     "best_of_n": lambda pipeline, *_: samplers.best_of_n(pipeline),
 }
@@ -83,8 +88,8 @@ def choose(pipeline: Pipeline, n: int, steps: int, seed: int, labels: Tensor | N
     if not isinstance(pipeline.prior, Density):
         kind = type(pipeline.prior).__name__
         return None, (f"the pipeline's own sampler, since its prior ({kind}) knows no density")
-    p, error = _pilot(pipeline, n, seed, labels)
-    if not p <= 1:
+    p, error, highest = _pilot(pipeline, n, seed, labels)
+    if not highest <= 1.001:
         return "mala+isir", "mala+isir, since the condition is an activation, no probability that rejection could use"
     found = f"a pilot of the prior puts p(y) at {p:.2g} ± {error:.1g}"
     tries = steps * DRAWS
@@ -101,17 +106,21 @@ def choose(pipeline: Pipeline, n: int, steps: int, seed: int, labels: Tensor | N
     )
 
 
-def _pilot(pipeline: Pipeline, n: int, seed: int, labels: Tensor | None) -> tuple[float, float]:
-    """(p(y), its standard error) of the rarest label, from about PILOT draws of each, of which none is used again."""
+def _pilot(pipeline: Pipeline, n: int, seed: int, labels: Tensor | None) -> tuple[float, float, float]:
+    """(p(y) of the rarest label, its standard error, the highest p(y|x) met), by PILOT draws a label for this alone."""
     assert isinstance(pipeline.prior, Density)
     groups = torch.zeros(n, dtype=torch.int64) if labels is None else labels
-    rounds = math.ceil(PILOT / int(groups.unique(return_counts=True)[1].min()))
-    chains = torch.arange(n).repeat(rounds)
-    codes = pipeline.prior.sample(len(chains), streams(seed, len(chains), first=1 << 62))
-    device, dtype = records.of_device(pipeline.generator)  # as the codes of the run
-    p = torch.cat([
-        pipeline.rows(rows.to(device)).log_condition(part.to(device, dtype)).double().exp().cpu()
-        for rows, part in zip(chains.split(TOGETHER), codes.split(TOGETHER), strict=True)
-    ])  # fmt: skip
-    own = [p[groups[chains] == label] for label in groups.unique()]
-    return min((float(p.mean()), float(p.std() / len(p) ** 0.5)) for p in own)
+    found: list[tuple[float, float, float]] = []
+    for label in groups.unique()[:LABELS]:
+        own = (groups == label).nonzero().flatten()
+        chains = own.repeat(math.ceil(PILOT / len(own)))[:PILOT]
+        first = (1 << 62) + len(found) * PILOT
+        codes = pipeline.prior.sample(PILOT, streams(seed, PILOT, first=first))
+        device, dtype = records.of_device(pipeline.generator)
+        p = torch.cat([
+            pipeline.rows(rows.to(device)).log_condition(part.to(device, dtype)).double().exp().cpu()
+            for rows, part in zip(chains.split(TOGETHER), codes.split(TOGETHER), strict=True)
+        ])  # fmt: skip
+        found.append((float(p.mean()), float(p.std() / PILOT**0.5), float(p.nan_to_num(nan=0.0).max())))
+    rarest = min(found)
+    return rarest[0], rarest[1], max(highest for _, _, highest in found)

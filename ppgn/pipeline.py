@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from ppgn.checks import require_eval
 from ppgn.conditions import Unconditional
-from ppgn.types import Condition, Density, Generator, Ladder, Prior, Sampler, Terms
+from ppgn.types import Condition, Density, Generator, Prior, Sampler, Terms
 
 T = TypeVar("T")
 
@@ -63,13 +63,6 @@ class Pipeline:
     def rows(self, index: Tensor) -> Pipeline:
         """The same pipeline for those chains, in that order: each keeps its own label."""
         return replace(self, condition=self.condition.rows(index))
-
-    def at(self, sigma: float) -> Pipeline:
-        """The same pipeline with its prior at another noise level. Raises TypeError if the prior knows only one."""
-        if not isinstance(self.prior, Ladder):
-            kind = type(self.prior).__name__
-            raise TypeError(f"the prior must be known at many noise levels, as dae(..., conditional=True), not {kind}")
-        return replace(self, prior=self.prior.at(sigma))
 
     def __call__(self, h: Tensor) -> Terms:
         """The terms at h (B, *latent), detached. h itself is never marked or changed."""

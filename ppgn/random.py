@@ -87,7 +87,7 @@ class Streams:
         some = max(1, PIECE // words)
         for first in range(0, len(self.chains), some):
             chains = self.chains[first : first + some]
-            numbers = law(self._words(chains, block, purpose, words), dtype)[:, :count]
+            numbers = law(self._words(chains, block, f"{purpose} {count}", words), dtype)[:, :count]
             out[:, first : first + some] = numbers.reshape(len(chains), *shape).swapaxes(0, 1)
         return torch.from_numpy(out).to(device=like.device, dtype=like.dtype)
 
@@ -95,9 +95,10 @@ class Streams:
         """(len(chains), count) random words of 64 bits; one generator is set to each chain's place in turn."""
         bits = np.random.SFC64(0)
         place = bits.state
+        mark = zlib.crc32(purpose.encode())
         words = np.empty((len(chains), count), np.uint64)
         for i, chain in enumerate(chains):
-            place["state"]["state"][:] = self.seed, chain, block << 32 | zlib.crc32(purpose.encode()), 1
+            place["state"]["state"][:] = self.seed, chain, block << 32 | mark, 1
             bits.state = place
             words[i] = bits.random_raw(SEEDING + count)[SEEDING:]
         return words

@@ -34,6 +34,10 @@ def kernel_of(
         return named.build(pipeline, record["named"], record["warmup"], labels)
     choice = choice if choice is not None else pipeline.sampler
     if choice is None:
+        if record["reason"]:  # auto was asked, and the prior knows no density
+            raise ValueError(
+                "sampler must be given: auto needs a prior with a density, or a pipeline that recommends one"
+            )
         raise ValueError("sampler must be given: this pipeline recommends none; try sampler='auto'")
     kernel = choice if isinstance(choice, Sampler) else choice(pipeline)
     if kernel.target is not None and kernel.target is not pipeline:
@@ -49,7 +53,7 @@ def described(pipeline: Pipeline, kernel: Sampler[Any]) -> dict[str, Any]:
         "sampler": {"name": kernel.name, **records.describe(kernel.settings)},
         "condition": records.describe(pipeline.condition),
         "prior": records.describe(pipeline.prior),
-        "origin": dict(pipeline.origin),
+        "origin": records.describe(pipeline.origin),
         "batch_size": pipeline.batch_size,
         "weights": records.weights(pipeline),
     }

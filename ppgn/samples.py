@@ -31,7 +31,7 @@ class Samples:
     images          (n, C, H, W) in [0, 1], at the last step
     codes           (n, *latent), at the last step
     log_condition   (steps + 1, n) log p(y | x) at every step, nats, the start first
-    exact           whether the sampler leaves p(h) p(y | G(h)) invariant
+    exact           whether the sampler leaves p(h) p(y | G(h))^gamma invariant, gamma as in its settings, 1 if not told
     finished        (n,) bool: False for chains that are no draws yet, as those that rejection has not accepted
     failed_at       (n,) the step whose move was NaN or infinite: that chain stopped at its last finite code; -1: none
     labels          (n,) the class asked of each chain, if one was
@@ -65,8 +65,12 @@ class Samples:
 
     @property
     def log_evidence(self) -> Tensor | None:
-        """(n,) estimate of log p(y), nats, of each chain's condition, where the sampler makes one (smc)."""
-        return self.state.get("log_evidence")
+        """(n,) estimate of log p(y), nats, of each chain's condition, where the sampler makes one (smc).
+
+        NaN for chains that are not finished.
+        """
+        found = self.state.get("log_evidence")
+        return None if found is None else found.masked_fill(~self.finished & (self.failed_at < 0), torch.nan)
 
     def summary(self) -> pandas.DataFrame:
         """Print and return, for every noted number: mean, deviation, error, effective sample sizes and R-hat.
@@ -133,27 +137,34 @@ class Samples:
         self,
         pipeline: Pipeline,
         steps: int,
-        sampler: Choice | None = None,
+        sampler: Choice | str | None = None,
         progress: bool = True,
         *,
         statistics: Statistics | None = None,
     ) -> Samples:
         """`steps` more, to the same bits as if the run had not stopped; give it what `sample` was given.
 
-        Not needed for a sampler that was asked for by name. Raises ValueError naming what differs if the weights, the
+        sampler: not needed where it was asked for by name. Raises ValueError naming what differs if the weights, the
         condition, the sampler, its settings or the statistics are others.
         """
         if steps < 0:
             raise ValueError(f"steps must be at least 0, got {steps}")
-        every = max(1, (self.steps + steps) // self.record["frames"]) if self.record["frames"] else 0
+        if isinstance(sampler, str):
+            if sampler not in ("auto", self.record["named"]):
+                raise ValueError(f"a run must be resumed with its sampler, {self.record['named']}, got {sampler!r}")
+            sampler = None
+        return self.thinned(self.steps + steps).continued(pipeline, steps, sampler, statistics, progress)
+
+    def thinned(self, steps: int) -> Samples:
+        """With as many pictures as a run of so many steps keeps."""
+        every = max(1, steps // self.record["frames"]) if self.record["frames"] else 0
         kept = self.frame_steps % every == 0 if every else torch.zeros(len(self.frame_steps), dtype=torch.bool)
-        before = replace(
+        return replace(
             self,
-            record={**self.record, "frame_every": every},
+            record={**self.record, "frame_every": every, "asked_steps": steps},
             frames=self.frames[kept],
             frame_steps=self.frame_steps[kept],
         )
-        return before.continued(pipeline, steps, sampler, statistics, progress)
 
     def continued(
         self,
@@ -193,7 +204,11 @@ def walked(
         trace = trace.then(part)
         samples = _of_trace(kernel, trace, noted, record, labels, shown)
         if hand_over is not None:
-            hand_over(samples)
+            try:
+                hand_over(samples)
+            except KeyboardInterrupt:  # the last part is in memory, the one before on the disk
+                samples = replace(samples, record={**samples.record, "interrupted": True})
+                break
     _require_finite(samples)
     for problem in diagnostics.problems(samples):
         warnings.warn(problem, diagnostics.SamplingWarning, stacklevel=3)

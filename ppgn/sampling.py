@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import operator
 import sys
 from collections.abc import Mapping
 from functools import partial
@@ -11,14 +13,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ppgn import checkpoints, named, records, runs
+from ppgn import checkpoints, files, named, records, runs
 from ppgn.checks import require_shape
 from ppgn.conditions import ClassLabel
 from ppgn.pipeline import Pipeline
 from ppgn.random import streams
 from ppgn.runs import Choice
 from ppgn.samples import Samples, walked
-from ppgn.statistics import Statistics, statistics_of
+from ppgn.statistics import Statistics, note, statistics_of
 from ppgn.trace import begun, chains_to_show
 from ppgn.types import Density
 
@@ -49,12 +51,13 @@ def sample(
                standard normals
     warmup     of the steps, so many adapt the sampler and are not counted as draws; None: half of them, 1,000 at most,
                for a walk asked for by name, and what the sampler's own settings say otherwise
+               Neither warmup nor thin say anything to rejection and smc
     thin       after the warm-up note the statistics of every thin-th step only, and keep the codes of those in `chain`;
                None: statistics of every step, no codes, so that memory grows by a few numbers a step and chain
     frames     pictures of the walk to keep for the animation, about
     statistics more numbers to note, name -> function of a state that gives (n,); see `ppgn.statistics`
     checkpoint a file that the run so far is written to every `checkpoint_every` steps; if it is there, the run goes on
-               from it, to the same bits
+               from it, to the same bits; asked for more steps than at first, with the warm-up of the first call
 
     Chain i depends on (seed, i) alone, but in smc. Ctrl-C returns what there is. Warns (`SamplingWarning`) of chains
     that are no draws yet. Raises ValueError for what does not fit, TypeError for an exact sampler on a prior without a
@@ -67,9 +70,12 @@ def sample(
     >>> samples.images.shape, samples.log_condition.shape
     (torch.Size([2, 1, 28, 28]), torch.Size([4, 2]))
     """
+    n, steps, seed = operator.index(n), operator.index(steps), operator.index(seed)  # numpy's numbers too
     _require_numbers(n=n, steps=steps, warmup=warmup, thin=thin, frames=frames, checkpoint_every=checkpoint_every)
     labels = _labels(pipeline, n)
     before = checkpoints.read(checkpoint)
+    if before is not None and steps < before.steps:
+        raise ValueError(f"the checkpoint has {before.steps} steps already, so that steps must be as many, got {steps}")
     plan = _plan(pipeline, sampler, n, steps, seed, warmup, labels, before, progress)
     choice = None if isinstance(sampler, str) else sampler
     kernel = runs.kernel_of(pipeline, choice, plan, labels)
@@ -88,11 +94,15 @@ def sample(
     keep = None if checkpoint is None else (checkpoint_every, partial(checkpoints.write, Path(checkpoint)))
     if before is not None:
         checkpoints.require_same(before, record)
-        return before.continued(pipeline, max(0, steps - before.steps), choice, statistics, progress, keep)
+        longer = before.thinned(max(steps, before.record["asked_steps"]))
+        return longer.continued(pipeline, steps - before.steps, choice, statistics, progress, keep)
     state = kernel.init(_start(pipeline, n, seed, start))
     record |= {"device": str(state.h.device), "dtype": str(state.h.dtype), "versions": records.versions()}
     shown = chains_to_show(state.terms.image, labels, frames)
     noted = statistics_of(kernel, state, statistics)
+    note(noted, state)  # what is wrong with the caller's own shows now, not after the walk
+    if keep is not None:
+        files.check_writable(Path(str(checkpoint)))
     trace = begun(state, len(noted), shown)
     return walked(kernel, trace, steps, record, noted, labels, shown, progress, keep)
 
@@ -143,7 +153,7 @@ def _warmup(asked: int | None, settings: Mapping[str, Any], steps: int) -> int:
 
 def _described_start(pipeline: Pipeline, start: Tensor | Density | None) -> Any:
     if isinstance(start, Tensor):
-        return "given"
+        return {"given": hashlib.sha256(start.detach().cpu().numpy().tobytes()).hexdigest()[:16]}
     return records.describe(_density_of_start(pipeline, start)) or "standard normals"
 
 

@@ -36,7 +36,11 @@ def statistics_of(
     sampler: Sampler[Any], state: State, own: Statistics | None, names: list[str] | None = None
 ) -> Statistics:
     """The standard ones and the caller's own. Raises ValueError if a run is gone on with others than its `names`."""
-    found = {**standard(sampler, state), **(own or {})}
+    found = standard(sampler, state)
+    taken = sorted({*found} & {*(own or {})})
+    if taken:
+        raise ValueError(f"statistics must have names of their own, but {', '.join(taken)} are noted anyway")
+    found |= own or {}
     if names is not None and list(found) != names:
         raise ValueError(f"a run must be resumed with its statistics, {', '.join(names)}, got {', '.join(found)}")
     return found

@@ -64,6 +64,18 @@ class Density(Prior, Protocol):
 
 
 @runtime_checkable
+class Refreshable(Density, Protocol):
+    """A density that can renew a code in part: moves that need no gradient start here."""
+
+    def refresh(self, h: Tensor, noise: Tensor, amount: Tensor) -> Tensor:
+        """A draw near h, in detailed balance with p(h).
+
+        noise: standard normals as h; amount (B, 1, ...): in (0, 1], at 1 an independent draw.
+        """
+        ...
+
+
+@runtime_checkable
 class Ladder(Prior, Protocol):
     """A prior known at many noise levels, as a sigma-conditional denoiser gives it."""
 
@@ -152,7 +164,7 @@ class Sampler(Generic[S]):
 
     init: Callable[[Tensor], S]
     step: Callable[[S, Rng], S]
-    exact: bool  # True only if the kernel leaves p(h) p(y | G(h)) invariant
+    exact: bool  # True only if the kernel leaves what it states, p(h) p(y | G(h))^gamma, invariant
     target: Target | None = None  # what it walks on
     name: str = ""
     settings: Mapping[str, Any] = field(default_factory=dict)  # the builder's arguments, for records

@@ -61,6 +61,11 @@ class Gaussian:
         noise = rng.normal(self.mean.new_empty((n, *self.latent_shape)), step, "prior")
         return self.mean + self.std * noise
 
+    def refresh(self, h: Tensor, noise: Tensor, amount: Tensor) -> Tensor:
+        """mean + (1 - a^2)^(1/2) (h - mean) + a std z: Crank and Nicolson's step, in detailed balance with p(h)."""
+        mean, std = self._beside(h)
+        return mean + (1 - amount**2).sqrt() * (h - mean) + amount * std * noise
+
     def _beside(self, h: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and std on the device and of the type of h, moved there once."""
         place = (h.device, h.dtype)

@@ -60,7 +60,7 @@ def rejection(pipeline: Posterior, gamma: float = 1.0, *, draws: int = 32) -> Sa
             kept = own.uniform(log_p, first + i).log() < gamma * log_p
             taken = kept & (at < 0)
             h, at = choose(taken, code, h), torch.where(taken, first + i + 1, at)
-            highest = torch.maximum(highest, log_p.max())
+            highest = torch.maximum(highest, log_p.nan_to_num(nan=-torch.inf).max())
         _require_probability(highest)
         new = trying[at >= 0]
         codes = state.h.index_copy(0, trying, h)
@@ -93,11 +93,11 @@ def isir(pipeline: Posterior, proposals: int = 10, gamma: float = 1.0) -> Sample
     @torch.no_grad()
     def step(state: MalaState, rng: Rng) -> MalaState:
         """One pass over the proposals that keeps each in turn with its share of the weight seen so far."""
-        h, total = state.h, gamma * state.terms.log_condition
+        h, total = state.h, _weight(gamma, state.terms.log_condition)
         stays = torch.ones_like(total)
         first = 1 + state.step * proposals  # 0 is the start
         for i, (code, log_p) in enumerate(_draws(pipeline, prior, h, rng, first, proposals)):
-            weight = (gamma * log_p).nan_to_num(nan=-torch.inf, neginf=-torch.inf)
+            weight = _weight(gamma, log_p)
             total = torch.logaddexp(total, weight)
             share = (weight - total).exp().nan_to_num(nan=0.0)  # where all so far are impossible
             h = choose(rng.uniform(total, first + i, "choose") < share, code, h)
@@ -124,7 +124,7 @@ def best_of_n(pipeline: Posterior, n: int = 16) -> Sampler[MalaState]:
 
     @torch.no_grad()
     def step(state: MalaState, rng: Rng) -> MalaState:
-        h, best = state.h, state.terms.log_condition
+        h, best = state.h, _weight(1.0, state.terms.log_condition)
         for code, log_p in _draws(pipeline, prior, h, rng, 1 + state.step * n, n):
             better = log_p > best  # never for NaN
             h, best = choose(better, code, h), torch.where(better, log_p, best)
@@ -135,6 +135,11 @@ def best_of_n(pipeline: Posterior, n: int = 16) -> Sampler[MalaState]:
         start(pipeline, prior, 1.0, finite_terms=False), step, exact=False, target=pipeline, name="best_of_n",
         settings={"n": n}, reports=("log_prob",),
     )  # fmt: skip
+
+
+def _weight(gamma: float, log_p: Tensor) -> Tensor:
+    """gamma log p, where NaN is as impossible as -inf."""
+    return (gamma * log_p).nan_to_num(nan=-torch.inf, neginf=-torch.inf)
 
 
 def _draws(

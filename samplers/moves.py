@@ -1,4 +1,5 @@
-"""The Langevin proposal and its Metropolis test (Roberts & Tweedie 1996), once, several times, or compiled.
+"""The Langevin proposal and its Metropolis test (Roberts & Tweedie 1996), once, several times, or compiled; and one
+that needs no gradient.
 
 h' = h + d c^2 s(h) + sqrt(2 d) c z,    s = d log p(h)/dh + gamma d log p(y|G(h))/dh,    c the scale of the coordinates
 accepted with probability min(1, p(h') q(h | h') / (p(h) q(h' | h))),    p = p(h) p(y|G(h))^gamma
@@ -16,7 +17,7 @@ from torch import Tensor
 
 from ppgn.samplers.compiling import compiled
 from ppgn.samplers.walks import choose, choose_terms
-from ppgn.types import Density, Posterior, Terms
+from ppgn.types import Density, Posterior, Refreshable, Terms
 
 
 class Point(Protocol):
@@ -71,6 +72,30 @@ def move(
     taken = uniform < acceptance
     return Moved(
         choose(taken, h, at.h), choose_terms(taken, terms, at.terms), choose(taken, log_prob, at.log_prob), acceptance
+    )
+
+
+def refresh_move(
+    pipeline: Posterior, prior: Refreshable, gamma: float | Tensor, at: Point, step_size: Tensor, noise: Tensor,
+    uniform: Tensor,
+) -> Moved:  # fmt: skip
+    """Renew codes in part by the prior, and let the condition alone decide: preconditioned Crank-Nicolson (Cotter,
+    Roberts, Stuart & White 2013, Sec. 3.1).
+
+    A forward evaluation, no gradient: of the terms only log_condition is that of the new code. step_size (B,): half the
+    renewed share of the variance, at most 1/2.
+    """
+    share = (2 * step_size).clamp(max=1).view(-1, *[1] * (noise.ndim - 1))
+    h = prior.refresh(at.h, noise, share.sqrt())
+    log_p = pipeline.log_condition(h)
+    ratio = gamma * (log_p - at.terms.log_condition)  # NaN: neither is possible
+    acceptance = ratio.nan_to_num(nan=-math.inf, neginf=-math.inf).exp().clamp(max=1)
+    taken = uniform < acceptance
+    return Moved(
+        choose(taken, h, at.h),
+        at.terms._replace(log_condition=choose(taken, log_p, at.terms.log_condition)),
+        choose(taken, prior.log_prob(h) + gamma * log_p, at.log_prob),
+        acceptance,
     )
 
 

@@ -2,14 +2,14 @@
 Jasra 2006), and log p(y) on the way.
 
 Each step takes the next power gamma such that the effective sample size of the weights p(y|G(h))^(gamma' - gamma) is a
-set share of the population, resamples systematically, and moves every particle by MALA at the new power. Once gamma is
-1, steps are MALA moves, which leave the target invariant.
+set share of the population, resamples systematically, and moves every particle at the new power. Once gamma is 1, steps
+are moves that leave the target invariant.
 """
 
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -17,10 +17,22 @@ from torch import Tensor
 from ppgn.samplers.adaptation import MALA_ACCEPTANCE
 from ppgn.samplers.groups import Groups, grouping
 from ppgn.samplers.metropolis import require_density, require_step_size
-from ppgn.samplers.moves import move
+from ppgn.samplers.moves import move, refresh_move
 from ppgn.samplers.walks import begin, choose
-from ppgn.types import Posterior, Rng, Sampler, Terms
+from ppgn.types import Density, Posterior, Refreshable, Rng, Sampler, Terms
 
+
+class Usual(NamedTuple):
+    """What `smc` does if not told."""
+
+    moves: int
+    settle: int
+    acceptance: float
+    longest: float  # log of the step size: a pcn move of 1/2 is an independent draw
+
+
+PROPOSALS = {"mala": Usual(5, 5, MALA_ACCEPTANCE, math.inf), "pcn": Usual(20, 1, 0.3, math.log(0.5))}
+LEAST = 10  # particles: fewer cannot say by their weights how far the next power may be
 BISECTIONS, SMALLEST = 40, 1e-6  # of the search for the next power
 RATE = 1.0  # of the step size's search: log d rises by so much per unit of acceptance too many
 
@@ -46,19 +58,23 @@ def smc(
     step_size: float,
     groups: Tensor | None = None,
     *,
-    moves: int = 5,
-    settle: int = 5,
+    proposal: Literal["mala", "pcn"] = "mala",
+    moves: int | None = None,
+    settle: int | None = None,
     ess: float = 0.5,
-    acceptance: float = MALA_ACCEPTANCE,
+    acceptance: float | None = None,
 ) -> Sampler[SmcState]:
     """Sequential Monte Carlo from p(h) to p(h) p(y|G(h)); `log_evidence` is then an estimate of log p(y).
 
-    step_size    first step size of the MALA moves, in units of h^2; adapted to `acceptance` until gamma is 1
+    step_size    first step size of the moves, in units of h^2; adapted to `acceptance` until gamma is 1
     groups       (B,) int64, chains of one number share a condition and are one population (a class label does); None:
                  all are one
-    moves        MALA moves, one evaluation each, a step
-    settle       steps at gamma = 1 before the population is finished, so that copies of one particle part
+    proposal     "mala": Langevin, an evaluation with its gradient a move; "pcn": the code renewed in part by the prior
+                 (a normal one can), a forward evaluation a move, for conditions too rough for long Langevin steps
+    moves        a step; None: 5 of mala, 20 of pcn
+    settle       steps at gamma = 1 before the population is finished, so that copies of one particle part; None: 5, 1
     ess          share of the population that the weights' effective sample size must be at each power
+    acceptance   of the moves, that their size is adapted to; None: 0.574 of mala, 0.3 of pcn
 
     The first step draws the population from the prior: the start does not matter. Exact in the limit of large
     populations; a group wants a hundred particles or more. Chains depend on the others of their group. Raises TypeError
@@ -66,16 +82,20 @@ def smc(
     """
     prior = require_density(pipeline.prior, "smc")
     require_step_size(step_size)
+    usual = _usual(proposal, prior)
+    moves = usual.moves if moves is None else moves
+    settle = usual.settle if settle is None else settle
+    acceptance = usual.acceptance if acceptance is None else acceptance
     if moves < 1 or settle < 0 or not 0 < ess < 1 or not 0 < acceptance < 1:
         raise ValueError(
             "moves must be at least 1, settle at least 0, ess and acceptance between 0 and 1, "
             f"got {moves=}, {settle=}, {ess=}, {acceptance=}"
         )
-
     among = grouping(groups)
 
     def init(h: Tensor) -> SmcState:
         terms, failed_at = begin(pipeline, h, finite_terms=False)
+        _require_populations(among(h))
         _require_alike(pipeline, h, terms, among(h))
         zero, own = torch.zeros_like(terms.log_condition), torch.arange(len(h), device=h.device)
         return SmcState(
@@ -90,14 +110,30 @@ def smc(
         alike, learning = among(state.h), state.gamma < 1
         state = _tempered(state, alike, rng, ess)
         for i in range(state.step * moves, (state.step + 1) * moves):
-            noise, uniform = rng.normal(state.h, i), rng.uniform(state.log_prob, i)
-            moved = move(pipeline, prior, state.gamma, state, state.log_step.exp(), None, noise, uniform)
-            learnt = state.log_step + RATE * (alike.mean(moved.acceptance) - acceptance)
-            log_step = torch.where(learning, learnt, state.log_step)
-            state = state._replace(**moved._asdict(), log_step=log_step)
+            state = _moved(state, alike, learning, rng, i)
+        if proposal == "pcn":  # whose moves look at the condition alone
+            terms = pipeline(state.h)
+            state = state._replace(terms=terms, log_prob=prior.log_prob(state.h) + state.gamma * terms.log_condition)
         return state._replace(step=state.step + 1, settled=torch.where(state.gamma == 1, state.settled + 1, 0))
 
-    numbers = {"step_size": step_size, "moves": moves, "settle": settle, "ess": ess, "acceptance": acceptance}
+    def _moved(state: SmcState, alike: Groups, learning: Tensor, rng: Rng, i: int) -> SmcState:
+        noise, uniform, size = rng.normal(state.h, i), rng.uniform(state.log_prob, i), state.log_step.exp()
+        if proposal == "pcn" and isinstance(prior, Refreshable):
+            moved = refresh_move(pipeline, prior, state.gamma, state, size, noise, uniform)
+        else:
+            moved = move(pipeline, prior, state.gamma, state, size, None, noise, uniform)
+        learnt = state.log_step + RATE * (alike.mean(moved.acceptance) - acceptance)
+        log_step = torch.where(learning, learnt.clamp(max=usual.longest), state.log_step)
+        return state._replace(**moved._asdict(), log_step=log_step)
+
+    numbers = {
+        "step_size": step_size,
+        "proposal": proposal,
+        "moves": moves,
+        "settle": settle,
+        "ess": ess,
+        "acceptance": acceptance,
+    }
     return Sampler(
         init, step, exact=True, target=pipeline, name="smc", settings={**numbers, "groups": groups},
         reports=("log_prob",),
@@ -144,6 +180,23 @@ def _next_power(gamma: Tensor, log_p: Tensor, among: Groups, ess: float) -> Tens
         low, high = torch.where(well, middle, low), torch.where(well, high, middle)
     # where no power is enough, since too many particles have p = 0, the smallest move on leaves those behind
     return torch.where(full, 1.0, torch.maximum(high, gamma + SMALLEST).clamp(max=1))
+
+
+def _usual(proposal: str, prior: Density) -> Usual:
+    if proposal not in PROPOSALS:
+        raise ValueError(f"proposal must be one of {', '.join(PROPOSALS)}, got {proposal!r}")
+    if proposal == "pcn" and not isinstance(prior, Refreshable):
+        raise TypeError(f"pcn needs a prior that can renew codes (refresh), as gaussian; {type(prior).__name__} cannot")
+    return PROPOSALS[proposal]
+
+
+def _require_populations(among: Groups) -> None:
+    least = int(among.sizes.min())
+    if least < LEAST:
+        raise ValueError(
+            f"smc needs at least {LEAST} chains of each condition, better a hundred, got {least}; "
+            "sampler='mala+isir' walks single chains"
+        )
 
 
 def _require_alike(pipeline: Posterior, h: Tensor, terms: Terms, among: Groups) -> None:

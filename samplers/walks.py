@@ -28,13 +28,20 @@ def walk(sampler: Sampler[S], state: S, rng: Rng) -> Iterator[S]:
 def cycle(*samplers: Sampler[S]) -> Sampler[S]:
     """One sampler after another, a step each; exact if all are. Their states must be of one type, as of mala and isir.
 
-    Raises ValueError for none, or for samplers of different targets.
+    Raises ValueError for none, for samplers of different pipelines or powers gamma, and for those that end (rejection,
+    smc).
     """
     if not samplers:
         raise ValueError("cycle needs at least one sampler, got none")
     first = samplers[0]
     if any(other.target is not first.target for other in samplers):
         raise ValueError("cycle needs samplers of one pipeline, got different ones")
+    gammas = {sampler.settings["gamma"] for sampler in samplers if "gamma" in sampler.settings}
+    if len(gammas) > 1:
+        raise ValueError(f"cycle needs samplers of one power of the condition, got gamma {sorted(gammas)}")
+    for sampler in samplers:
+        if sampler.finished is not None:
+            raise ValueError(f"cycle needs walks, but {sampler.name} ends when it is done")
 
     def step(state: S, rng: Rng) -> S:
         return samplers[state.step % len(samplers)].step(state, rng)

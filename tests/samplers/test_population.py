@@ -131,13 +131,16 @@ def test_a_group_that_nothing_fits_fails_alone():
 
 
 def test_unlike_conditions_in_one_group_are_refused():
-    pipeline = logistic_posterior(Rows(torch.tensor([0.0, 0.0, 1.0, 0.0], dtype=torch.float64)))
-    for groups in (None, torch.zeros(4, dtype=torch.int64)):
+    own = torch.arange(30) % 3 // 2
+    pipeline = logistic_posterior(Rows(own.double()))
+    for groups in (None, torch.zeros(30, dtype=torch.int64)):
         with pytest.raises(ValueError, match=r"must share a condition; give it groups"):
-            samplers.smc(pipeline, 0.3, groups).init(normal_start(4))
-    samplers.smc(pipeline, 0.3, torch.tensor([0, 0, 1, 0])).init(normal_start(4))
-    with pytest.raises(ValueError, match=r"one number per chain, 4, got shape \(3,\)"):
-        samplers.smc(pipeline, 0.3, torch.zeros(3)).init(normal_start(4))
+            samplers.smc(pipeline, 0.3, groups).init(normal_start(30))
+    samplers.smc(pipeline, 0.3, own).init(normal_start(30))
+    with pytest.raises(ValueError, match=r"one number per chain, 30, got shape \(3,\)"):
+        samplers.smc(pipeline, 0.3, torch.zeros(3)).init(normal_start(30))
+    with pytest.raises(ValueError, match=r"at least 10 chains of each condition, .* got 9; .*mala\+isir"):
+        samplers.smc(logistic_posterior(Logistic(4.0, 1.0)), 0.3).init(normal_start(9))
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
