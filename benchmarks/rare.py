@@ -258,8 +258,8 @@ def main() -> None:
         rows.append(row(name, found, check[name]))
     note = (
         "Evaluations an effective draw, one with a gradient counted as three, and milliseconds; in italics 1 / p(y), "
-        f"not run. log p(y): {POPULATIONS} populations of {PARTICLES} by `smc` (as by name; {LANGEVIN['populations']} of "
-        f"the Langevin one; seed 3), beside {arguments.draws:,} draws of the prior (seed 4), with standard errors. "
+        f"not run. log p(y): {POPULATIONS} populations of {PARTICLES} by `smc` (as by name; of the Langevin one "
+        f"{LANGEVIN['populations']}; seed 3), beside {arguments.draws:,} draws of the prior (seed 4), ± s.e. "
         f"Chains: {CHAINS} of {STEPS} steps ({ISIR_STEPS} of `isir`), half of them warm-up, seed 2; an R-hat alone: "
         f"{R_HAT} or more, so that no draw counts. Last: rejection's cost over the lesser of `mala+isir`'s and `smc`'s."
     )

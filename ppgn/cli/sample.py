@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -46,17 +47,21 @@ def sample_command(
         "step_size": step_size, "gamma": gamma, "levels": levels,
     }  # fmt: skip
     try:
-        if resume is not None:
-            samples = _resumed(Samples.load(resume), steps, device, progress)
-        else:
-            settings = {name: value for name, value in given.items() if value is not None}
-            fitted = _fitted(model, variant, settings, steps)
-            pipeline, labels = _pipeline(model, variant, label or ["all"], n, device, fitted, batch_size)
-            samples = sample(pipeline, len(labels), steps, seed, progress=progress)
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            if resume is not None:
+                samples = _resumed(Samples.load(resume), steps, device, progress)
+            else:
+                settings = {name: value for name, value in given.items() if value is not None}
+                fitted = _fitted(model, variant, settings, steps)
+                pipeline, labels = _pipeline(model, variant, label or ["all"], n, device, fitted, batch_size)
+                samples = sample(pipeline, len(labels), steps, seed, progress=progress)
     except ChainError as error:
         error.samples.save(out, overwrite)
         raise
     samples.save(out, overwrite)
+    for warning in told:
+        typer.echo(f"ppgn: {warning.message}", err=True)
     ended = f"stopped after {samples.steps} steps; " if samples.record["interrupted"] else ""
     walk = f", their walk in {out / 'chain.gif'}" if (out / "chain.gif").exists() else ""
     typer.echo(f"{ended}{len(samples.images)} images in {out / 'grid.png'}{walk}")

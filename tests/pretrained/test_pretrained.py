@@ -15,8 +15,8 @@ from ppgn.pretrained import catalogue
 def test_every_variant_walks(variant):
     pipeline = ppgn.load("mnist", variant, settings={"levels": 18} if variant in (None, "annealed") else {})
     condition = ppgn.conditions.class_label(pipeline.classifier, 5)
-    samples = ppgn.sample(pipeline.given(condition), n=2, steps=20, seed=0, progress=False)
-    assert (samples.log_condition[-1] > samples.log_condition[0]).all()
+    samples = ppgn.sample(pipeline.given(condition), n=8, steps=20, seed=0, progress=False)
+    assert samples.log_condition[-1].median() > samples.log_condition[0].median() + 0.1
 
 
 def test_networks_are_frozen_and_in_eval_mode():
