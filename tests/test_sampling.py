@@ -135,6 +135,15 @@ def test_a_prior_with_a_density_is_the_start():
     assert abs(codes.mean().item() - 5) < 4 * 0.1 / 1500**0.5
 
 
+@pytest.fixture
+def ctrl_c():
+    """SIGINT interrupts, also where the tests were started in the background, which ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("ctrl_c")
 def test_ctrl_c_keeps_what_there_is(sevens):
     """A real SIGINT, somewhere in the walk; what comes back is a run of fewer steps, whole and resumable."""
     main = threading.main_thread().ident
