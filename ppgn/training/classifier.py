@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ppgn.data import Batch
-from ppgn.training.loop import Metrics, Trainer, average_of
+from ppgn.training.loop import Metrics, Trainer, averaged_trainer
 from ppgn.types import Schedule
 
 
@@ -19,27 +19,14 @@ def classifier_trainer(
     shift: images are moved by up to so many pixels each way, blank pixels coming in (0: off).
     average: decay a step of the averaged weights, which are the result.
     """
-    averaged = average_of(network, average)
-    optimizer = torch.optim.Adam(network.parameters())
 
-    def update(batch: Batch, rng: torch.Generator) -> Metrics:
-        network.train()
+    def losses(batch: Batch, rng: torch.Generator) -> Metrics:
         logits = network(shifted(batch.images, shift, rng))
         loss = functional.cross_entropy(logits, batch.labels)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        averaged.update_parameters(network)
         accuracy = (logits.detach().argmax(1) == batch.labels).float().mean()
-        return {"loss": loss.detach(), "accuracy": accuracy}
+        return {"loss": loss, "accuracy": accuracy}
 
-    return Trainer(
-        modules={"network": network, "averaged": averaged},
-        optimizers={"network": optimizer},
-        update=update,
-        results={"model": averaged.module},
-        learning_rates={"network": learning_rate},
-    )
+    return averaged_trainer(network, losses, learning_rate=learning_rate, average=average)
 
 
 def shifted(images: Tensor, most: int, rng: torch.Generator) -> Tensor:

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ppgn.models import CodeDenoiser
-from ppgn.training.loop import Metrics, Trainer, average_of
+from ppgn.training.loop import Metrics, Trainer, averaged_trainer
 from ppgn.types import Schedule
 
 
@@ -32,26 +32,10 @@ def dae_trainer(
         raise ValueError(f"sigma must be positive, got {sigma}")
     network.mean.copy_(codes.mean(0))
     network.std.copy_((codes.var(0) + sigma**2).sqrt())  # of the noisy input; never 0, though a unit may be dead
-    averaged = average_of(network, average)
-    optimizer = torch.optim.Adam(network.parameters())
 
-    def update(h: Tensor, rng: torch.Generator) -> Metrics:
-        network.train()
+    def losses(h: Tensor, rng: torch.Generator) -> Metrics:
         noise = torch.randn(h.shape, generator=rng, device=h.device, dtype=h.dtype)
         loss = functional.mse_loss(network(h + sigma * noise), h)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        averaged.update_parameters(network)
-        return {
-            "loss": loss.detach(),
-            "relative": loss.detach() / sigma**2,
-        }  # relative: 1 is no better than the identity
+        return {"loss": loss, "relative": loss.detach() / sigma**2}  # relative: 1 is no better than the identity
 
-    return Trainer(
-        modules={"network": network, "averaged": averaged},
-        optimizers={"network": optimizer},
-        update=update,
-        results={"model": averaged.module},
-        learning_rates={"network": learning_rate},
-    )
+    return averaged_trainer(network, losses, learning_rate=learning_rate, average=average)

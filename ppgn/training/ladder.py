@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from ppgn.models import LadderDenoiser
-from ppgn.training.loop import Metrics, Trainer, average_of
+from ppgn.training.loop import Metrics, Trainer, averaged_trainer
 from ppgn.types import Schedule
 
 
@@ -36,28 +36,15 @@ def ladder_trainer(
     if not 0 < sigma_min < sigma_max < math.inf:
         raise ValueError(f"0 < sigma_min < sigma_max is needed, got {sigma_min} and {sigma_max}")
     network.measure(codes)
-    averaged = average_of(network, average)
-    optimizer = torch.optim.Adam(network.parameters())
 
-    def update(h: Tensor, rng: torch.Generator) -> Metrics:
-        network.train()
+    def losses(h: Tensor, rng: torch.Generator) -> Metrics:
         sigma = _levels(h, sigma_min, sigma_max, rng)
         noise = torch.randn(h.shape, generator=rng, device=h.device, dtype=h.dtype)
         error = (network(h + sigma[:, None] * noise, sigma) - h).square().sum(1)
         loss = (error / linear_error(network.std, sigma)).mean()
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        averaged.update_parameters(network)
-        return {"loss": loss.detach()}
+        return {"loss": loss}
 
-    return Trainer(
-        modules={"network": network, "averaged": averaged},
-        optimizers={"network": optimizer},
-        update=update,
-        results={"model": averaged.module},
-        learning_rates={"network": learning_rate},
-    )
+    return averaged_trainer(network, losses, learning_rate=learning_rate, average=average)
 
 
 def linear_error(std: Tensor, sigma: Tensor) -> Tensor:

@@ -36,6 +36,35 @@ class Trainer(Generic[B]):
     learning_rates: Mapping[str, Schedule] = field(default_factory=dict)
 
 
+def averaged_trainer(
+    network: nn.Module,
+    losses: Callable[[B, torch.Generator], Metrics],
+    *,
+    learning_rate: Schedule,
+    average: float,
+) -> Trainer[B]:
+    """Trainer of one network by Adam on its losses["loss"]; the result is the moving average, of decay `average`."""
+    averaged = average_of(network, average)
+    optimizer = torch.optim.Adam(network.parameters())
+
+    def update(batch: B, rng: torch.Generator) -> Metrics:
+        network.train()
+        metrics = losses(batch, rng)
+        optimizer.zero_grad()
+        metrics["loss"].backward()
+        optimizer.step()
+        averaged.update_parameters(network)
+        return {name: value.detach() for name, value in metrics.items()}
+
+    return Trainer(
+        modules={"network": network, "averaged": averaged},
+        optimizers={"network": optimizer},
+        update=update,
+        results={"model": averaged.module},
+        learning_rates={"network": learning_rate},
+    )
+
+
 def fit(
     trainer: Trainer[B], batches: Iterable[B], rng: Callable[[int], torch.Generator], start: int = 0
 ) -> Iterator[Metrics]:
