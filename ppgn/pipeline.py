@@ -5,7 +5,7 @@ d log p(h | y) / dh = d log p(h) / dh + d log p(y | G(h)) / dh        (Nguyen et
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
@@ -66,8 +66,12 @@ class Pipeline:
 
     def __call__(self, h: Tensor) -> Terms:
         """The terms at h (B, *latent), detached. h itself is never marked or changed."""
-        parts = self._parts(h, Pipeline._evaluate)
-        return parts[0] if len(parts) == 1 else Terms(*(torch.cat(column) for column in zip(*parts, strict=True)))
+        return Terms(*_joined(self._parts(h, Pipeline._evaluate)))
+
+    def conditioned(self, h: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """(G(h), d log p(y | G(h)) / dh, log p(y | G(h))), detached: the terms without the prior's."""
+        image, gradient, log_condition = _joined(self._parts(h, Pipeline._conditioned))
+        return image, gradient, log_condition
 
     @torch.no_grad()
     def log_condition(self, h: Tensor) -> Tensor:
@@ -82,18 +86,17 @@ class Pipeline:
         return [evaluate(self.rows(index), h[index]) for index in rows]
 
     def _evaluate(self, h: Tensor) -> Terms:
-        image, gradient, log_condition = self._conditioned(h.detach())
+        image, gradient, log_condition = self._conditioned(h)
         with torch.no_grad():  # no gradient through R_h: paper Eq. 11 uses its output as it is
             score = self.prior.score(h.detach(), image)
         return Terms(image, score, gradient, log_condition)
 
     def _conditioned(self, h: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """(G(h), d log p(y | G(h)) / dh, log p(y | G(h)))."""
         if isinstance(self.condition, Unconditional):
             with torch.no_grad():
-                return self.generator(h), torch.zeros_like(h), h.new_zeros(len(h))
+                return self.generator(h.detach()), torch.zeros_like(h), h.new_zeros(len(h))
         with torch.enable_grad():
-            leaf = h.requires_grad_()
+            leaf = h.detach().requires_grad_()
             image = self.generator(leaf)
             log_condition = self.condition.log_prob(image)
             if not log_condition.requires_grad:
@@ -104,3 +107,8 @@ class Pipeline:
             # the sum over chains is safe: row i of the image depends on row i of h alone
             (gradient,) = torch.autograd.grad(log_condition.sum(), leaf)
         return image.detach(), gradient, log_condition.detach()
+
+
+def _joined(parts: Sequence[Sequence[Tensor]]) -> Sequence[Tensor]:
+    """The rows of all parts, column by column."""
+    return parts[0] if len(parts) == 1 else [torch.cat(column) for column in zip(*parts, strict=True)]

@@ -126,6 +126,10 @@ class Posterior(Protocol):
         """log p(y|G(h)) (B,), nats, without gradients."""
         ...
 
+    def conditioned(self, h: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """(image, condition, log_condition) of the terms at h, for kernels that bring a score of their own."""
+        ...
+
     def rows(self, index: Tensor) -> Posterior:
         """The same posterior for those chains: row i of its codes answers to what chain index[i] is asked."""
         ...

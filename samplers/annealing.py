@@ -83,9 +83,9 @@ def annealed(
 
 
 def _sharp(pipeline: Posterior, prior: Prior, h: Tensor) -> Terms:
-    """The pipeline's own terms at h, the prior's from `prior`."""
-    terms = pipeline(h)
-    return terms._replace(prior=prior.score(h, terms.image))
+    """The pipeline's terms at h, the prior's from `prior`."""
+    image, gradient, log_condition = pipeline.conditioned(h)
+    return Terms(image, prior.score(h, image), gradient, log_condition)
 
 
 def _blurred(pipeline: Posterior, prior: Prior, sigma: float, h: Tensor) -> Terms:
@@ -94,7 +94,7 @@ def _blurred(pipeline: Posterior, prior: Prior, sigma: float, h: Tensor) -> Term
         noisy = h.detach().requires_grad_()
         score = prior.score(noisy, torch.empty(0))
         clean = noisy + sigma**2 * score
-    terms = pipeline(clean.detach())
+    image, at_clean, log_condition = pipeline.conditioned(clean.detach())
     with torch.enable_grad():
-        (gradient,) = torch.autograd.grad(clean, noisy, terms.condition)
-    return terms._replace(prior=score.detach(), condition=gradient)
+        (gradient,) = torch.autograd.grad(clean, noisy, at_clean)
+    return Terms(image, score.detach(), gradient, log_condition)
