@@ -42,7 +42,7 @@ def _mixture(pipeline: Pipeline, step_size: float, warmup: int, labels: Tensor |
     return samplers.cycle(samplers.isir(pipeline, PROPOSALS), _mala(pipeline, step_size, warmup, labels))
 
 
-def _smc(pipeline: Pipeline, step_size: float, labels: Tensor | None) -> Sampler[Any]:
+def _smc(pipeline: Pipeline, step_size: float, warmup: int, labels: Tensor | None) -> Sampler[Any]:
     proposal: Literal["mala", "pcn"] = "pcn" if isinstance(pipeline.prior, Refreshable) else "mala"
     return samplers.smc(pipeline, step_size, labels, proposal=proposal)
 
@@ -51,7 +51,7 @@ BUILDERS: dict[str, Build] = {
     "mala": _mala,
     "mala+isir": _mixture,
     "isir": lambda pipeline, *_: samplers.isir(pipeline, 2 * PROPOSALS),
-    "smc": lambda pipeline, step_size, _, labels: _smc(pipeline, step_size, labels),
+    "smc": _smc,
     "rejection": lambda pipeline, *_: samplers.rejection(pipeline, draws=DRAWS),
     "best_of_n": lambda pipeline, *_: samplers.best_of_n(pipeline),
 }
@@ -87,7 +87,7 @@ def choose(pipeline: Pipeline, n: int, steps: int, seed: int, labels: Tensor | N
     """
     if not isinstance(pipeline.prior, Density):
         kind = type(pipeline.prior).__name__
-        return None, (f"the pipeline's own sampler, since its prior ({kind}) knows no density")
+        return None, f"the pipeline's own sampler, since its prior ({kind}) knows no density"
     p, error, highest = _pilot(pipeline, n, seed, labels)
     if not highest <= 1.001:
         return "mala+isir", "mala+isir, since the condition is an activation, no probability that rejection could use"

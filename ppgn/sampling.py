@@ -101,8 +101,8 @@ def sample(
     shown = chains_to_show(state.terms.image, labels, frames)
     noted = statistics_of(kernel, state, statistics)
     note(noted, state)  # what is wrong with the caller's own shows now, not after the walk
-    if keep is not None:
-        files.check_writable(Path(str(checkpoint)))
+    if checkpoint is not None:
+        files.check_writable(Path(checkpoint))
     trace = begun(state, len(noted), shown)
     return walked(kernel, trace, steps, record, noted, labels, shown, progress, keep)
 

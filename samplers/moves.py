@@ -40,7 +40,7 @@ class Point(Protocol):
 
 
 class Moved(NamedTuple):
-    """Where one Langevin move has led; fields as in MalaState."""
+    """Where a move has led; fields as in MalaState."""
 
     h: Tensor
     terms: Terms

@@ -45,7 +45,7 @@ class SmcState(NamedTuple):
     log_prob: Tensor  # (B,)   log p(h) + gamma log p(y|G(h)), nats
     step: int
     failed_at: Tensor  # (B,) int64: the step at which no particle of the group had a finite weight; -1 while well
-    acceptance: Tensor  # (B,)   of the last MALA move
+    acceptance: Tensor  # (B,)   of the last move
     gamma: Tensor  # (B,)   power reached by the chain's group
     log_evidence: Tensor  # (B,)   estimate of log integral p(h) p(y|G(h))^gamma dh of the group: log p(y) at gamma = 1
     ancestor: Tensor  # (B,) int64: the particle of the first draw that this one descends from
@@ -78,7 +78,8 @@ def smc(
 
     The first step draws the population from the prior: the start does not matter. Exact in the limit of large
     populations; a group wants a hundred particles or more. Chains depend on the others of their group. Raises TypeError
-    if the prior has no density, ValueError for a number out of range or chains of one group with unlike conditions.
+    if the prior has no density or, for pcn, cannot renew codes; ValueError for a number out of range, a group of fewer
+    than 10 chains, or one with unlike conditions.
     """
     prior = require_density(pipeline.prior, "smc")
     require_step_size(step_size)
@@ -126,17 +127,12 @@ def smc(
         log_step = torch.where(learning, learnt.clamp(max=usual.longest), state.log_step)
         return state._replace(**moved._asdict(), log_step=log_step)
 
-    numbers = {
-        "step_size": step_size,
-        "proposal": proposal,
-        "moves": moves,
-        "settle": settle,
-        "ess": ess,
+    settings = {
+        "step_size": step_size, "groups": groups, "proposal": proposal, "moves": moves, "settle": settle, "ess": ess,
         "acceptance": acceptance,
-    }
+    }  # fmt: skip
     return Sampler(
-        init, step, exact=True, target=pipeline, name="smc", settings={**numbers, "groups": groups},
-        reports=("log_prob",),
+        init, step, exact=True, target=pipeline, name="smc", settings=settings, reports=("log_prob",),
         finished=lambda state: (state.settled > settle) | (state.failed_at >= 0),
     )  # fmt: skip
 
