@@ -145,6 +145,14 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def check_sha256(path: Path, checksum: str | None) -> None:
+    """Raise DamagedFileError if a checksum is given and the file has another."""
+    if checksum is not None and (found := sha256(path)) != checksum:
+        raise DamagedFileError(
+            f"{path} must have sha256 {checksum}, got {found}: it was altered or cut; fetch it again"
+        )
+
+
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> None:
     """Write a safetensors file with `header` (anything JSON takes) in its metadata, atomically."""
     # copies, since safetensors refuses tensors that share memory
@@ -159,10 +167,7 @@ def read_tensors(path: Path, checksum: str | None = None) -> tuple[dict[str, Ten
     """
     if not path.is_file():
         raise FileNotFoundError(f"there is no file {path}")
-    if checksum is not None and (found := sha256(path)) != checksum:
-        raise DamagedFileError(
-            f"{path} must have sha256 {checksum}, got {found}: it was altered or cut; fetch it again"
-        )
+    check_sha256(path, checksum)
     try:
         with safe_open(path, "pt") as file:
             metadata = file.metadata() or {}

@@ -1,4 +1,4 @@
-"""Conditions: log p(y | x) of what is asked, with y bound inside."""
+"""A class of a classifier as the condition."""
 
 from __future__ import annotations
 
@@ -47,11 +47,6 @@ def class_label(
     return ClassLabel(classifier, labels, int(labels.max()), objective)
 
 
-def unconditional() -> Unconditional:
-    """Every image will do: log p = 0, so that the walk follows the prior alone."""
-    return Unconditional()
-
-
 @dataclass(frozen=True)
 class ClassLabel:
     """See `class_label`."""
@@ -89,16 +84,3 @@ class ClassLabel:
                 f"label must lie in 0..{classes - 1}, the classifier has {classes} classes, got {self.largest}"
             )
         return self.label.to(logits.device).expand(b).unsqueeze(1)
-
-
-@dataclass(frozen=True)
-class Unconditional:
-    """See `unconditional`."""
-
-    def log_prob(self, x: Tensor) -> Tensor:
-        """(B, ...) -> zeros (B,) that keep x's graph."""
-        return 0.0 * x.flatten(1).sum(1)
-
-    def rows(self, index: Tensor) -> Unconditional:
-        """Itself."""
-        return self

@@ -1,0 +1,76 @@
+"""Weights of other people's files into a network: never a bare pickle, and a mismatch in a few lines."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from ppgn import files
+
+M = TypeVar("M", bound=nn.Module)
+SHOWN = 5  # names of a kind in an error
+
+
+def read_state(path: Path | str, checksum: str | None = None) -> dict[str, Tensor]:
+    """The tensors of a .safetensors file, or of a torch file (.pt, .pth, ...) that holds nothing but tensors.
+
+    A leading `module.` (DataParallel) and one level of `state_dict` or `model` around the tensors are taken away.
+    Raises FileNotFoundError, or DamagedFileError for another sha256 or a file that needs more than tensors.
+    """
+    path = Path(path)
+    if path.suffix == ".safetensors":
+        tensors, _ = files.read_tensors(path, checksum)
+        return _plain(tensors)
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no file {path}")
+    files.check_sha256(path, checksum)
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, OSError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise files.DamagedFileError(f"{path} must be a torch file of tensors alone: {reason}") from None
+    for key in ("state_dict", "model"):
+        if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
+            content = content[key]
+    if not isinstance(content, Mapping) or not all(isinstance(value, Tensor) for value in content.values()):
+        raise files.DamagedFileError(f"{path} must hold tensors by name, got {type(content).__name__}")
+    return _plain(dict(content))
+
+
+def load_weights(network: M, weights: Path | str | Mapping[str, Tensor], checksum: str | None = None) -> M:
+    """Put weights, a file of them or tensors by name, into a network, all of them and no others; returns it.
+
+    Raises as `read_state`, and ValueError naming the first names that are missing, unknown or of another shape.
+    """
+    source = "the weights" if isinstance(weights, Mapping) else str(weights)
+    state = dict(weights) if isinstance(weights, Mapping) else read_state(weights, checksum)
+    needed = network.state_dict()
+    shapes = [
+        f"{name} {tuple(state[name].shape)} for {tuple(needed[name].shape)}"
+        for name in needed
+        if name in state and state[name].shape != needed[name].shape
+    ]
+    parts = {
+        "missing": [name for name in needed if name not in state],
+        "unknown": [name for name in state if name not in needed],
+        "of another shape": shapes,
+    }
+    if any(parts.values()):
+        told = "; ".join(f"{len(names)} {what}: {_some(names)}" for what, names in parts.items() if names)
+        raise ValueError(f"{source} must hold the {len(needed)} tensors of {type(network).__name__}: {told}")
+    network.load_state_dict(state)
+    return network
+
+
+def _plain(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    wrapped = bool(tensors) and all(name.startswith("module.") for name in tensors)
+    return {name.removeprefix("module.") if wrapped else name: value for name, value in tensors.items()}
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:SHOWN]) + (" ..." if len(names) > SHOWN else "")
