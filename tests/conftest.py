@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +46,19 @@ def mnist_file() -> str:
     if not path.exists():
         pytest.skip("needs the MNIST images, which do not come with the repository")
     return str(path)
+
+
+@pytest.fixture(scope="session")
+def third_party() -> Callable[[str], Path]:
+    """From the name of another maker's network to its file."""
+
+    def found(name: str) -> Path:
+        path = SHARED / "weights" / f"{name}.safetensors"
+        if not path.exists():
+            pytest.skip(f"needs the weights of {name}, which do not come with the repository")
+        return path
+
+    return found
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from ppgn import files
+from ppgn.models.autoencoder import TinyAutoencoder
 from ppgn.models.classifier import ConvClassifier, Encoder, ResidualClassifier
 from ppgn.models.dae import CodeDenoiser
 from ppgn.models.discriminator import ConditionalDiscriminator
@@ -18,7 +19,7 @@ from ppgn.models.upconv import UpconvGenerator
 
 __all__ = [
     "CodeDenoiser", "ConditionalDiscriminator", "ConvClassifier", "Encoder", "LadderDenoiser", "ResidualClassifier",
-    "UpconvGenerator", "build", "load", "save",
+    "TinyAutoencoder", "UpconvGenerator", "build", "load", "save",
 ]  # fmt: skip
 
 M = TypeVar("M", bound=nn.Module)
@@ -26,7 +27,8 @@ M = TypeVar("M", bound=nn.Module)
 ARCHITECTURES: dict[str, type[nn.Module]] = {
     cls.__name__: cls
     for cls in (
-        CodeDenoiser, ConditionalDiscriminator, ConvClassifier, LadderDenoiser, ResidualClassifier, UpconvGenerator,
+        CodeDenoiser, ConditionalDiscriminator, ConvClassifier, LadderDenoiser, ResidualClassifier, TinyAutoencoder,
+        UpconvGenerator,
     )
 }  # fmt: skip
 

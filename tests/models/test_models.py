@@ -11,6 +11,7 @@ SMALL = {
     "ConvClassifier": lambda: models.ConvClassifier((3, 8, 12), classes=4, width=4, code=8),
     "LadderDenoiser": lambda: models.LadderDenoiser(8, width=16, blocks=2, embedding=8),
     "ResidualClassifier": lambda: models.ResidualClassifier((3, 8, 12), classes=4, width=4),
+    "TinyAutoencoder": lambda: models.TinyAutoencoder(channels=4, width=8),
     "UpconvGenerator": lambda: models.UpconvGenerator(8, (3, 8, 12), (8, 4, 4)),
 }
 INPUTS = {
@@ -19,6 +20,7 @@ INPUTS = {
     "ConvClassifier": [(2, 3, 8, 12)],
     "LadderDenoiser": [(2, 8), (2,)],
     "ResidualClassifier": [(2, 3, 8, 12)],
+    "TinyAutoencoder": [(2, 4, 2, 3)],
     "UpconvGenerator": [(2, 8)],
 }
 
