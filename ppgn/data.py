@@ -1,4 +1,4 @@
-"""Image sets: an .npz file, or any of torchvision's by name, held as uint8 in memory.
+"""Image sets: an .npz file, a folder or archive of pictures, or any of torchvision's by name, as uint8 in memory.
 
 Training order is a function of (seed, step), so a run resumed at any step sees the batches it would have seen.
 """
@@ -6,8 +6,9 @@ Training order is a function of (seed, step), so a run resumed at any step sees 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import count, pairwise
 from pathlib import Path
 from typing import NamedTuple
 from zipfile import BadZipFile
@@ -16,6 +17,8 @@ import numpy as np
 import torch
 from numpy.lib.npyio import NpzFile
 from torch import Tensor
+
+from ppgn import folders
 
 
 @dataclass(frozen=True)
@@ -67,11 +70,15 @@ class Batch(NamedTuple):
     labels: Tensor
 
 
-def load(source: str, split: str = "train") -> ImageSet:
+def load(source: str, split: str = "train", size: int | None = None) -> ImageSet:
     """Read `split` ("train" or "test") of an image set.
 
-    source: a path to an .npz with x_train, y_train, x_test, y_test (uint8, N x H x W or N x H x W x 3), or
-    `torchvision:NAME`, as `torchvision:MNIST`, which downloads to `~/.cache/ppgn/data`.
+    source: one of
+        an .npz with x_train, y_train, x_test, y_test (uint8, N x H x W or N x H x W x 3); or, encoded, with
+        jpeg_train (bytes), offset_train (N + 1 places in them) in place of x_train
+        a folder or .zip of pictures, see `ppgn.folders`
+        `torchvision:NAME`, as `torchvision:MNIST`, which downloads to `~/.cache/ppgn/data`
+    size: of pictures of a folder or .zip, brought to size x size.
     Raises FileNotFoundError, or ValueError naming the array that is missing or of another type.
     """
     if split not in ("train", "test"):
@@ -79,8 +86,15 @@ def load(source: str, split: str = "train") -> ImageSet:
     if source.startswith("torchvision:"):
         return _torchvision(source.removeprefix("torchvision:"), split)
     path = Path(source)
+    if path.is_dir() or (path.suffix == ".zip" and path.is_file()):
+        return _image_set(*folders.read(path, split, size), origin=source)
+    if size is not None:
+        raise ValueError(f"size is for a folder or .zip of pictures; the images of {source} have one already")
     if not path.is_file():
-        raise FileNotFoundError(f"image sets are .npz files or torchvision:NAME, but there is no file {source}")
+        raise FileNotFoundError(
+            f"image sets are .npz files, folders or .zip archives of pictures, or torchvision:NAME, "
+            f"but there is no file {source}"
+        )
     return _npz(path, split)
 
 
@@ -106,25 +120,59 @@ def index_batches(n: int, batch_size: int, seed: int, start: int = 0) -> Iterato
         step = (epoch + 1) * per_epoch
 
 
-def batches(images: ImageSet, batch_size: int, seed: int, start: int = 0) -> Iterator[Batch]:
-    """Endless batches from step `start` on, on the device of the set."""
-    for index in index_batches(len(images), batch_size, seed, start):
+def batches(images: ImageSet, batch_size: int, seed: int, start: int = 0, flip: bool = False) -> Iterator[Batch]:
+    """Endless batches from step `start` on, on the device of the set; flip: every second image, by chance, mirrored."""
+    for step, index in enumerate(index_batches(len(images), batch_size, seed, start), start):
         rows = index.to(images.images.device)
-        yield Batch(to_float(images.images[rows]), images.labels[rows])
+        chosen = to_float(images.images[rows])
+        if flip:
+            mirrored = torch.from_numpy(np.random.default_rng([seed, step, 1]).random(batch_size) < 0.5)
+            chosen = torch.where(mirrored.to(rows.device)[:, None, None, None], chosen.flip(-1), chosen)
+        yield Batch(chosen, images.labels[rows])
+
+
+def code_batches(
+    codes: Sequence[Tensor], batch_size: int, seed: int, start: int = 0, crop: int = 0
+) -> Iterator[Tensor]:
+    """Endless batches of codes (B, ...) from step `start` on, from the sets in turn.
+
+    crop: latent maps (N, channels, H, W) that are larger are cut to crop x crop, at a place drawn for each batch.
+    """
+    turns = len(codes)
+    orders = [
+        index_batches(len(part), batch_size, seed, (start - i + turns - 1) // turns) for i, part in enumerate(codes)
+    ]
+    for step in count(start):
+        part = codes[step % turns]
+        rows = next(orders[step % turns]).to(part.device)
+        chosen = part[rows]
+        if crop and chosen.ndim == 4:
+            height, width = (max(0, side - crop) for side in chosen.shape[2:])
+            top, left = np.random.default_rng([seed, step, 2]).integers(0, [height + 1, width + 1])
+            chosen = chosen[:, :, top : top + crop, left : left + crop]
+        yield chosen
 
 
 def _npz(path: Path, split: str) -> ImageSet:
-    arrays = []
     try:
         with open(path, "rb") as stream, NpzFile(stream, allow_pickle=False) as file:
-            for name in (f"x_{split}", f"y_{split}"):
+            encoded = f"jpeg_{split}" in file
+            needed = [f"jpeg_{split}", f"offset_{split}"] if encoded else [f"x_{split}"]
+            arrays = []
+            for name in (*needed, f"y_{split}"):
                 if name not in file:
                     raise ValueError(f"{path} must hold the array {name}, it has {sorted(file)}")
                 arrays.append(file[name])
     except (OSError, EOFError, ValueError, BadZipFile, zlib.error) as error:
         raise ValueError(f"{path} must be an .npz image set: {error}") from None
-    images, labels = arrays
-    return _image_set(images, labels, origin=str(path))
+    *images, labels = arrays
+    return _image_set(_pictures(*images) if encoded else images[0], labels, origin=str(path))
+
+
+def _pictures(content: np.ndarray, offsets: np.ndarray) -> np.ndarray:
+    """Encoded pictures laid end to end, picture i at offsets[i]:offsets[i + 1]."""
+    whole = content.tobytes()
+    return folders.decode([whole[a:b] for a, b in pairwise(offsets.tolist())])
 
 
 def _torchvision(name: str, split: str) -> ImageSet:

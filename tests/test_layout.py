@@ -18,7 +18,7 @@ FOLDERS = {"ppgn": "ppgn", "samplers": "ppgn.samplers", "priors": "ppgn.priors",
 PUBLIC = ["ppgn", "ppgn.models", "ppgn.pretrained", "ppgn.priors", "ppgn.samplers", "ppgn.training"]
 LADDER = [
     {"types"},
-    {"checks", "files", "images", "random", "samplers", "states"},
+    {"checks", "files", "folders", "images", "random", "samplers", "states"},
     {"conditions", "data", "diagnostics", "models", "pipeline", "records", "saving", "statistics", "trace"},
     {"evaluation", "named", "priors", "runs", "training"},
     {"pretrained"},

@@ -6,6 +6,7 @@ import sys
 
 import typer
 
+from ppgn.cli.convert import convert_command
 from ppgn.cli.models import models_command
 from ppgn.cli.sample import sample_command
 from ppgn.cli.train import app as train_app
@@ -19,6 +20,7 @@ app = typer.Typer(
 )
 app.command("sample")(sample_command)
 app.command("models")(models_command)
+app.command("convert-caffe")(convert_command)
 app.add_typer(train_app, name="train")
 
 

@@ -2,43 +2,55 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 import torch
 import typer
 from torch import Tensor
 
 from ppgn import files, models, training
-from ppgn.checks import require_shape
 from ppgn.cli.options import device_of
-from ppgn.data import ImageSet, batches, index_batches, load, to_float
+from ppgn.cli.training import (
+    SOURCES,
+    BatchSize,
+    CheckpointEvery,
+    Data,
+    Device,
+    Encoder,
+    LearningRate,
+    Out,
+    Part,
+    Precision,
+    Progress,
+    Resume,
+    Run,
+    Seed,
+    Size,
+    Steps,
+    TensorBoard,
+    check_precision,
+    codes_of,
+    encoder_of,
+    falling,
+    images_of,
+    measured_on,
+    numbers,
+    run,
+)  # fmt: skip
+from ppgn.data import ImageSet, batches, code_batches, to_float
 
-B = TypeVar("B")
 app = typer.Typer(help="Train a network that a pipeline is made of.", no_args_is_help=True)
 
-Data = Annotated[str, typer.Option(help="an .npz with x_train, y_train, ...; or torchvision:NAME")]
-Out = Annotated[Path, typer.Option(help="new folder for the run: checkpoint and model.safetensors")]
-Part = Annotated[str, typer.Option(help="train on the images start:stop only, as 0:30000")]
-Steps = Annotated[int, typer.Option(min=1, help="steps in all, resumed ones included")]
-BatchSize = Annotated[int, typer.Option(min=1, help="images a step")]
-Seed = Annotated[int, typer.Option(help="of the first weights, the order of images and all noise")]
-LearningRate = Annotated[float, typer.Option(help="falls as a half cosine to a hundredth")]
-Encoder = Annotated[Path, typer.Option(help="model.safetensors of a `train classifier --arch conv` run")]
-Resume = Annotated[bool, typer.Option("--resume", help="go on from the checkpoint in --out, if there is one")]
-CheckpointEvery = Annotated[int, typer.Option(min=1, help="steps between checkpoints")]
-TensorBoard = Annotated[bool, typer.Option("--tensorboard", help="write scalars to OUT/tensorboard")]
-Device = Annotated[str | None, typer.Option(help="cpu, cuda, ...; default: what accelerate finds")]
-Progress = Annotated[bool, typer.Option(help="a bar, on a terminal")]
 WeightImage = Annotated[float, typer.Option(help="of the mean squared error of the image")]
 WeightH1 = Annotated[float, typer.Option(help="of the error of h1, in units of its variance")]
 WeightH = Annotated[float, typer.Option(help="of the error of h, in units of its variance")]
 WeightGan = Annotated[float, typer.Option(help="of the adversarial loss")]
+Flip = Annotated[bool, typer.Option("--flip", help="mirror every second image, by chance")]
+Widths = Annotated[str | None, typer.Option(help="channels of its levels, as 96,48,24")]
 
 CLASSIFIERS = {"conv": models.ConvClassifier, "residual": models.ResidualClassifier}
+WIDTHS = {"UpconvGenerator": [48, 32, 16], "ConvLadderDenoiser": [80, 112, 144]}
 
 
 @app.command()
@@ -46,12 +58,17 @@ def classifier(
     data: Data,
     out: Out,
     arch: Annotated[str, typer.Option(help="conv (can serve as encoder) or residual")] = "conv",
+    width: Annotated[int, typer.Option(min=1, help="channels of its first layer")] = 16,
+    code: Annotated[int, typer.Option(min=1, help="conv: units of h")] = 128,
     part: Part = ":",
+    size: Size = None,
     steps: Steps = 2000,
     batch_size: BatchSize = 128,
     seed: Seed = 0,
     learning_rate: LearningRate = 2e-3,
     shift: Annotated[int, typer.Option(min=0, help="move images by up to so many pixels")] = 2,
+    flip: Flip = False,
+    precision: Precision = "float32",
     resume: Resume = False,
     checkpoint_every: CheckpointEvery = 500,
     tensorboard: TensorBoard = False,
@@ -60,29 +77,25 @@ def classifier(
 ) -> None:
     """Train a classifier of images."""
     config = {
-        "family": "classifier",
-        "data": data,
-        "part": part,
-        "arch": arch,
-        "steps": steps,
-        "batch_size": batch_size,
-        "seed": seed,
-        "learning_rate": learning_rate,
-        "shift": shift,
-    }
+        "family": "classifier", "data": data, "part": part, "size": size, "arch": arch, "width": width, "code": code,
+        "steps": steps, "batch_size": batch_size, "seed": seed, "learning_rate": learning_rate, "shift": shift,
+        "flip": flip, "precision": check_precision(precision),
+    }  # fmt: skip
     if arch not in CLASSIFIERS:
         raise ValueError(f"arch must be one of {', '.join(CLASSIFIERS)}, got {arch!r}")
     where = device_of(device)
-    images = _images(data, part, where, config)
+    images = images_of(data, part, where, config, size)
+    network = models.build(lambda: _classifier(images, config), seed).to(where)
+    trainer = training.classifier_trainer(network, learning_rate=falling(learning_rate, steps), shift=shift)
+    how = Run(out, resume, where, checkpoint_every, tensorboard, progress)
+    run(trainer, lambda start: batches(images, batch_size, seed, start, flip), config, how)
+
+
+def _classifier(images: ImageSet, config: dict[str, Any]) -> models.ConvClassifier | models.ResidualClassifier:
     classes = int(images.labels.max()) + 1
-    network = models.build(lambda: CLASSIFIERS[arch](images.image_shape, classes), seed).to(where)
-    trainer = training.classifier_trainer(network, learning_rate=_falling(learning_rate, steps), shift=shift)
-    _run(
-        trainer,
-        lambda start: batches(images, batch_size, seed, start),
-        config,
-        Run(out, resume, where, checkpoint_every, tensorboard, progress),
-    )
+    if config["arch"] == "conv":
+        return models.ConvClassifier(images.image_shape, classes, config["width"], config["code"])
+    return models.ResidualClassifier(images.image_shape, classes, config["width"])
 
 
 @app.command()
@@ -91,16 +104,20 @@ def joint(
     encoder: Encoder,
     out: Out,
     part: Part = ":",
+    size: Size = None,
     steps: Steps = 12000,
     batch_size: BatchSize = 64,
     seed: Seed = 0,
     learning_rate: LearningRate = 5e-4,
+    widths: Widths = None,
     noise: Annotated[float, typer.Option(min=0, help="at x, h1 and h, in their standard deviations")] = 0.3,
     weight_image: WeightImage = 20.0,
     weight_h1: WeightH1 = 1.0,
     weight_h: WeightH = 1.0,
     weight_gan: WeightGan = 0.1,
     balance: Annotated[bool, typer.Option("--balance", help="the authors' rule that pauses D or G")] = False,
+    flip: Flip = False,
+    precision: Precision = "float32",
     resume: Resume = False,
     checkpoint_every: CheckpointEvery = 500,
     tensorboard: TensorBoard = False,
@@ -108,25 +125,19 @@ def joint(
     progress: Progress = True,
 ) -> None:
     """Train the generator of Joint PPGN-h to invert an encoder's code; noiseless form: --noise 0 --weight-h 0."""
+    levels = _widths(widths, "UpconvGenerator")
     config = {
-        "family": "joint",
-        "data": data,
-        "part": part,
-        "encoder": str(encoder),
-        "steps": steps,
-        "batch_size": batch_size,
-        "seed": seed,
-        "learning_rate": learning_rate,
-        "noise": noise,
-        "balance": balance,
-        "weights": [weight_image, weight_h1, weight_h, weight_gan],
-    }
+        "family": "joint", "data": data, "part": part, "size": size, "encoder": str(encoder), "steps": steps,
+        "batch_size": batch_size, "seed": seed, "learning_rate": learning_rate, "widths": levels, "noise": noise,
+        "balance": balance, "weights": [weight_image, weight_h1, weight_h, weight_gan], "flip": flip,
+        "precision": check_precision(precision),
+    }  # fmt: skip
     where = device_of(device)
-    images = _images(data, part, where, config)
-    network = _encoder(encoder, images, config)
-    (code,) = network.latent_shape
-    generator = models.build(lambda: models.UpconvGenerator(code, images.image_shape), seed)
-    discriminator = models.build(lambda: models.ConditionalDiscriminator(code, images.image_shape), seed)
+    images = images_of(data, part, where, config, size)
+    network = encoder_of(encoder, images, config)
+    (units,) = network.latent_shape
+    generator = models.build(lambda: models.UpconvGenerator(units, images.image_shape, levels), seed)
+    discriminator = models.build(lambda: models.ConditionalDiscriminator(units, images.image_shape), seed)
     trainer = training.joint_trainer(
         generator.to(where),
         discriminator.to(where),
@@ -134,30 +145,33 @@ def joint(
         images=to_float(images.images[:2000]),
         balance=balance,
         noise=training.Noise(noise, noise, noise),
-        learning_rate=_falling(learning_rate, steps),
+        learning_rate=falling(learning_rate, steps),
         weights=training.Weights(weight_image, weight_h1, weight_h, weight_gan),
     )
-    _run(
-        trainer,
-        lambda start: batches(images, batch_size, seed, start),
-        config,
-        Run(out, resume, where, checkpoint_every, tensorboard, progress),
-    )
+    how = Run(out, resume, where, checkpoint_every, tensorboard, progress)
+    run(trainer, lambda start: batches(images, batch_size, seed, start, flip), config, how)
 
 
 @app.command()
 def dae(
-    data: Data,
-    encoder: Encoder,
+    data: Annotated[list[str], typer.Option(help=f"{SOURCES}; may be repeated: batches come from each in turn")],
+    encoder: Annotated[Path, typer.Option(help="model.safetensors of a classifier or autoencoder")],
     out: Out,
+    architecture: Annotated[
+        str | None, typer.Option(help="of an encoder's file from elsewhere, as TinyAutoencoder")
+    ] = None,
     sigma: Annotated[float | None, typer.Option(help="one level of noise, in units of the code; 0.8")] = None,
     sigma_min: Annotated[float | None, typer.Option(help="with --sigma-max: one network for all between")] = None,
     sigma_max: Annotated[float | None, typer.Option(help="of a ladder of noise, for annealed walks")] = None,
+    widths: Widths = None,
+    crop: Annotated[int, typer.Option(min=0, help="cut larger latent maps to this side; 0: whole")] = 0,
     part: Part = ":",
+    size: Size = None,
     steps: Steps = 8000,
     batch_size: BatchSize = 256,
     seed: Seed = 0,
     learning_rate: LearningRate = 1e-3,
+    precision: Precision = "float32",
     resume: Resume = False,
     checkpoint_every: CheckpointEvery = 1000,
     tensorboard: TensorBoard = False,
@@ -166,26 +180,16 @@ def dae(
 ) -> None:
     """Train a denoising autoencoder on an encoder's codes: the prior of PPGN-h, or of an annealed walk."""
     config = {
-        "family": "dae",
-        "data": data,
-        "part": part,
-        "encoder": str(encoder),
-        **_noise_levels(sigma, sigma_min, sigma_max),
-        "steps": steps,
-        "batch_size": batch_size,
-        "seed": seed,
-        "learning_rate": learning_rate,
-    }
+        "family": "dae", "data": data if len(data) > 1 else data[0], "part": part, "size": size,
+        "encoder": str(encoder), **_noise_levels(sigma, sigma_min, sigma_max), "steps": steps,
+        "batch_size": batch_size, "seed": seed, "learning_rate": learning_rate, "crop": crop,
+        "precision": check_precision(precision),
+    }  # fmt: skip
     where = device_of(device)
-    images = _images(data, part, where, config)
-    codes = _codes(_encoder(encoder, images, config), images)
-    trainer = _denoising(codes, config)
-    _run(
-        trainer,
-        lambda start: _rows(codes, batch_size, seed, start),
-        config,
-        Run(out, resume, where, checkpoint_every, tensorboard, progress),
-    )
+    codes = [_codes(source, encoder, architecture, where, config) for source in data]
+    trainer = _denoising(codes, widths, config)
+    how = Run(out, resume, where, checkpoint_every, tensorboard, progress)
+    run(trainer, lambda start: code_batches(codes, batch_size, seed, start, crop), config, how)
 
 
 def _noise_levels(sigma: float | None, low: float | None, high: float | None) -> dict[str, float]:
@@ -200,75 +204,37 @@ def _noise_levels(sigma: float | None, low: float | None, high: float | None) ->
     return {"sigma_min": low, "sigma_max": high}
 
 
-def _denoising(codes: Tensor, config: dict[str, Any]) -> training.Trainer[Tensor]:
-    """The trainer that the configured noise asks for: one level or a ladder."""
-    rate, units, seed = _falling(config["learning_rate"], config["steps"]), codes.shape[1], config["seed"]
+def _codes(source: str, path: Path, architecture: str | None, where: Any, config: dict[str, Any]) -> Tensor:
+    """The codes of one set of images, by a classifier or an autoencoder."""
+    images = images_of(source, config["part"], where, config, config["size"])
+    network = models.load(path, architecture=architecture)
+    if isinstance(network, models.TinyAutoencoder):
+        config["encoder_sha256"] = files.fingerprint(network)
+        network = network.to(where, memory_format=torch.channels_last)
+        return codes_of(network.encode, images, config["precision"])
+    return codes_of(encoder_of(path, images, config).features, images, config["precision"])
+
+
+def _denoising(codes: list[Tensor], widths: str | None, config: dict[str, Any]) -> training.Trainer[Tensor]:
+    """The trainer that codes and noise ask for: one level or a ladder, flat codes or latent maps."""
+    rate, seed, device = falling(config["learning_rate"], config["steps"]), config["seed"], codes[0].device
+    units, maps = codes[0].shape[1], codes[0].ndim == 4
+    if widths is not None and not maps:
+        raise ValueError(f"widths belong to the denoiser of latent maps, the codes are {tuple(codes[0].shape[1:])}")
+    real = measured_on(codes)
     if "sigma" in config:
-        single = models.build(lambda: models.CodeDenoiser(units), seed).to(codes.device)
-        return training.dae_trainer(single, codes=codes, sigma=config["sigma"], learning_rate=rate)
-    ladder = models.build(lambda: models.LadderDenoiser(units), seed).to(codes.device)
+        if maps:
+            raise ValueError("latent maps need a ladder of noise: give --sigma-min and --sigma-max")
+        single = models.build(lambda: models.CodeDenoiser(units), seed).to(device)
+        return training.dae_trainer(single, codes=real, sigma=config["sigma"], learning_rate=rate)
     levels = {name: config[name] for name in ("sigma_min", "sigma_max")}
-    return training.ladder_trainer(ladder, codes=codes, **levels, learning_rate=rate)
+    if not maps:
+        flat = models.build(lambda: models.LadderDenoiser(units), seed).to(device)
+        return training.ladder_trainer(flat, codes=real, **levels, learning_rate=rate)
+    config["widths"] = _widths(widths, "ConvLadderDenoiser")
+    network = models.build(lambda: models.ConvLadderDenoiser(units, config["widths"]), seed).to(device)
+    return training.ladder_trainer(network, codes=real, **levels, learning_rate=rate)
 
 
-@dataclass(frozen=True)
-class Run:
-    """How a run is run: what does not change what comes out of it."""
-
-    out: Path
-    resume: bool
-    device: torch.device
-    checkpoint_every: int
-    tensorboard: bool
-    progress: bool
-
-
-def _run(trainer: training.Trainer[B], stream: Callable[[int], Iterator[B]], config: dict[str, Any], how: Run) -> None:
-    last = training.run(
-        trainer,
-        stream,
-        steps=config["steps"],
-        seed=config["seed"],
-        out=how.out,
-        config=config,
-        resume=how.resume,
-        device=how.device,
-        checkpoint_every=how.checkpoint_every,
-        tensorboard=how.tensorboard,
-        progress=how.progress,
-    )
-    figures = ", ".join(f"{name} {value:.4g}" for name, value in last.items())
-    ended = f", the last with {figures}" if last else " had been made before"
-    typer.echo(f"{config['steps']} steps{ended}; the network is in {how.out / 'model.safetensors'}")
-
-
-def _falling(rate: float, steps: int) -> Callable[[int], float]:
-    return training.cosine(rate, rate / 100, steps, warmup=min(200, steps // 10))
-
-
-def _images(data: str, part: str, device: torch.device, config: dict[str, Any]) -> ImageSet:
-    """The images, their hash noted in `config`: a run is resumed with the same ones."""
-    images = load(data).part(part)
-    config["images_sha256"] = hashlib.sha256(images.images.numpy().tobytes()).hexdigest()
-    return images.to(device)
-
-
-def _encoder(path: Path, images: ImageSet, config: dict[str, Any]) -> models.ConvClassifier:
-    network = models.load(path)
-    if not isinstance(network, models.ConvClassifier):
-        raise ValueError(f"encoder must be a ConvClassifier, {path} holds a {type(network).__name__}")
-    require_shape(
-        "images", images.image_shape, tuple(network.config["image_shape"]), f"the encoder {path} was made for those"
-    )
-    config["encoder_sha256"] = files.fingerprint(network)
-    return network.to(images.images.device)
-
-
-@torch.no_grad()
-def _codes(encoder: models.ConvClassifier, images: ImageSet) -> Tensor:
-    return torch.cat([encoder.features(to_float(part)) for part in images.images.split(1000)])
-
-
-def _rows(codes: Tensor, batch_size: int, seed: int, start: int) -> Iterator[Tensor]:
-    for index in index_batches(len(codes), batch_size, seed, start):
-        yield codes[index.to(codes.device)]
+def _widths(text: str | None, architecture: str) -> list[int]:
+    return WIDTHS[architecture] if text is None else numbers(text, "widths")

@@ -11,15 +11,18 @@ from torch import nn
 
 from ppgn import files
 from ppgn.models.autoencoder import TinyAutoencoder
+from ppgn.models.caffe_layouts import caffenet, deepsim, places205
+from ppgn.models.caffe_networks import CaffeGenerator, CaffeNetwork
 from ppgn.models.classifier import ConvClassifier, Encoder, ResidualClassifier
+from ppgn.models.conv_ladder import ConvLadderDenoiser
 from ppgn.models.dae import CodeDenoiser
 from ppgn.models.discriminator import ConditionalDiscriminator
 from ppgn.models.ladder import LadderDenoiser
 from ppgn.models.upconv import UpconvGenerator
 
 __all__ = [
-    "CodeDenoiser", "ConditionalDiscriminator", "ConvClassifier", "Encoder", "LadderDenoiser", "ResidualClassifier",
-    "TinyAutoencoder", "UpconvGenerator", "build", "load", "save",
+    "CaffeGenerator", "CaffeNetwork", "CodeDenoiser", "ConditionalDiscriminator", "ConvClassifier", "ConvLadderDenoiser", "Encoder", "LadderDenoiser", "ResidualClassifier",
+    "TinyAutoencoder", "UpconvGenerator", "build", "caffenet", "deepsim", "load", "places205", "save",
 ]  # fmt: skip
 
 M = TypeVar("M", bound=nn.Module)
@@ -27,7 +30,7 @@ M = TypeVar("M", bound=nn.Module)
 ARCHITECTURES: dict[str, type[nn.Module]] = {
     cls.__name__: cls
     for cls in (
-        CodeDenoiser, ConditionalDiscriminator, ConvClassifier, LadderDenoiser, ResidualClassifier, TinyAutoencoder,
+        CaffeGenerator, CaffeNetwork, CodeDenoiser, ConditionalDiscriminator, ConvClassifier, ConvLadderDenoiser, LadderDenoiser, ResidualClassifier, TinyAutoencoder,
         UpconvGenerator,
     )
 }  # fmt: skip
@@ -51,18 +54,20 @@ def save(module: nn.Module, path: Path, header: Mapping[str, Any] | None = None)
     files.write_tensors(path, module.state_dict(), {**described, **(header or {})})
 
 
-def load(path: Path, checksum: str | None = None) -> nn.Module:
+def load(path: Path, checksum: str | None = None, architecture: str | None = None) -> nn.Module:
     """Read a network that `save` wrote: frozen and in eval mode.
+
+    architecture: for a file of other makers, whose header names none: a class of ours, with its default configuration.
 
     Raises FileNotFoundError; DamagedFileError for a wrong sha256, an unknown architecture or other weights than it
     needs.
     """
     tensors, header = files.read_tensors(path, checksum)
-    name = header.get("architecture")
+    name = header.get("architecture", architecture)
     if name not in ARCHITECTURES:
         raise files.DamagedFileError(f"{path} must name an architecture of {sorted(ARCHITECTURES)}, got {name!r}")
     with torch.random.fork_rng(devices=[]):
-        module = ARCHITECTURES[name](**header["config"])
+        module = ARCHITECTURES[name](**header.get("config", {}))
     try:
         module.load_state_dict(tensors)
     except RuntimeError as error:

@@ -9,6 +9,8 @@ real codes. Then F = 0 is the best linear denoiser, exact for normal codes, and 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
@@ -42,21 +44,13 @@ class LadderDenoiser(nn.Module):
     @torch.no_grad()
     def measure(self, codes: Tensor) -> None:
         """Set m, V and s from real codes (N, code)."""
-        variance, axes = torch.linalg.eigh(torch.atleast_2d(torch.cov(codes.double().T)))
-        std = variance.clamp(min=0).sqrt()
-        std[std < 1e-3 * std.max()] = 0
-        self.mean.copy_(codes.double().mean(0))
-        self.basis.copy_(axes)
-        self.std.copy_(std)
+        for own, found in zip((self.mean, self.basis, self.std), principal_axes(codes), strict=True):
+            own.copy_(found)
 
     def forward(self, h: Tensor, sigma: float | Tensor) -> Tensor:
         """(B, code), a number or (B,) -> (B, code)."""
         level = torch.as_tensor(sigma, dtype=h.dtype, device=h.device).expand(len(h))[:, None]
-        total = self.std**2 + level**2
-        u = (h - self.mean) @ self.basis
-        f = self._network(torch.where(self.std > 0, u / total.sqrt(), 0.0), level)
-        clean = self.std**2 / total * u + self.std * level / total.sqrt() * f
-        return clean @ self.basis.T + self.mean
+        return preconditioned(self._network, self.mean, self.basis, self.std, h, level)
 
     def _network(self, x: Tensor, level: Tensor) -> Tensor:
         phase = level.log() / 4 * self.frequencies
@@ -66,6 +60,34 @@ class LadderDenoiser(nn.Module):
             x = block(x, embedded)
         out: Tensor = self.last(x)
         return out
+
+
+def principal_axes(codes: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Mean (d,), axes (d, d) in columns and the standard deviations along them (d,) of codes (N, d), in float64.
+
+    Axes along which codes hardly vary (a thousandth of the widest) get 0.
+    """
+    variance, axes = torch.linalg.eigh(torch.atleast_2d(torch.cov(codes.double().T)))
+    std = variance.clamp(min=0).sqrt()
+    std[std < 1e-3 * std.max()] = 0
+    return codes.double().mean(0), axes, std
+
+
+def preconditioned(
+    network: Callable[[Tensor, Tensor], Tensor], mean: Tensor, basis: Tensor, std: Tensor, h: Tensor, level: Tensor
+) -> Tensor:
+    """D(h; sigma) from F: codes (..., d) and `level` (..., 1), the sigma of each; F sees codes along the axes.
+
+    All but F is computed in h's own precision, also under autocast: at small sigma D is h but for a little.
+    """
+    with torch.autocast(h.device.type, enabled=False):
+        total = std**2 + level**2
+        u = (h - mean) @ basis
+        scaled = torch.where(std > 0, u / total.sqrt(), 0.0)
+    f = network(scaled, level).to(h.dtype)
+    with torch.autocast(h.device.type, enabled=False):
+        clean = std**2 / total * u + std * level / total.sqrt() * f
+        return clean @ basis.T + mean
 
 
 class _Block(nn.Module):

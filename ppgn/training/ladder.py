@@ -14,13 +14,13 @@ import math
 import torch
 from torch import Tensor
 
-from ppgn.models import LadderDenoiser
+from ppgn.models import ConvLadderDenoiser, LadderDenoiser
 from ppgn.training.loop import Metrics, Trainer, averaged_trainer
 from ppgn.types import Schedule
 
 
 def ladder_trainer(
-    network: LadderDenoiser,
+    network: LadderDenoiser | ConvLadderDenoiser,
     *,
     codes: Tensor,
     sigma_min: float,
@@ -28,9 +28,10 @@ def ladder_trainer(
     learning_rate: Schedule = 1e-3,
     average: float = 0.999,
 ) -> Trainer[Tensor]:
-    """Trainer on batches of clean codes (B, code).
+    """Trainer on batches of clean codes (B, code), or of latent maps (B, channels, H, W).
 
-    codes: real ones (N, code), from which the network's mean, axes and standard deviations are measured.
+    codes: real codes (N, code), or places of real maps (N, channels), from which the network's mean, axes and standard
+    deviations are measured.
     sigma_min, sigma_max: the ladder's ends, in units of h. Raises ValueError unless 0 < sigma_min < sigma_max.
     """
     if not 0 < sigma_min < sigma_max < math.inf:
@@ -40,8 +41,10 @@ def ladder_trainer(
     def losses(h: Tensor, rng: torch.Generator) -> Metrics:
         sigma = _levels(h, sigma_min, sigma_max, rng)
         noise = torch.randn(h.shape, generator=rng, device=h.device, dtype=h.dtype)
-        error = (network(h + sigma[:, None] * noise, sigma) - h).square().sum(1)
-        loss = (error / linear_error(network.std, sigma)).mean()
+        noisy = h + sigma.view(-1, *[1] * (h.ndim - 1)) * noise
+        error = (network(noisy, sigma) - h).square().flatten(1).sum(1)
+        places = h[0].numel() // len(network.std)
+        loss = (error / (places * linear_error(network.std, sigma))).mean()
         return {"loss": loss}
 
     return averaged_trainer(network, losses, learning_rate=learning_rate, average=average)

@@ -66,9 +66,16 @@ def averaged_trainer(
 
 
 def fit(
-    trainer: Trainer[B], batches: Iterable[B], rng: Callable[[int], torch.Generator], start: int = 0
+    trainer: Trainer[B],
+    batches: Iterable[B],
+    rng: Callable[[int], torch.Generator],
+    start: int = 0,
+    precision: torch.dtype = torch.float32,
 ) -> Iterator[Metrics]:
     """Take one step per batch, endless if the batches are; yields each step's metrics.
+
+    precision: of matrix products and convolutions (torch.autocast); weights and optimizers stay as they are. bfloat16
+    is several times faster on GPUs and on CPUs with AMX.
 
     rng: `ppgn.random.per_step(seed)`. Noise and dropout of a step depend on (seed, step) alone, and the global
     generator is left as it was, so a run resumed at `start` goes the way it would have gone.
@@ -78,7 +85,8 @@ def fit(
             for group in trainer.optimizers[name].param_groups:
                 group["lr"] = rate(step) if callable(rate) else rate
         generator = rng(step)
-        with _global_seed(generator):
+        kind = generator.device.type
+        with _global_seed(generator), torch.autocast(kind, torch.bfloat16, enabled=precision == torch.bfloat16):
             metrics = trainer.update(batch, generator)
         yield metrics
 

@@ -29,6 +29,7 @@ def run(
     config: Mapping[str, Any],
     resume: bool = False,
     device: Any = "cpu",
+    precision: torch.dtype = torch.float32,
     checkpoint_every: int = 500,
     log_every: int = 50,
     tensorboard: bool = False,
@@ -39,10 +40,13 @@ def run(
     batches: step -> the batches from that step on (`ppgn.data.batches` with `start`).
     config: the run's arguments, JSON; a resume must have the same.
     resume: go on from out/checkpoint.safetensors if there is one; the end is the same to the bit, wherever it was cut.
+    precision: see `fit`; bfloat16 rounds, and two machines may round otherwise.
     Ctrl-C and NaN keep the last checkpoint. Raises FileExistsError if `out` holds a run and resume is off,
     FloatingPointError naming the loss and step that became NaN or infinite.
     """
     path = out / "checkpoint.safetensors"
+    for module in trainer.modules.values():
+        module.to(memory_format=torch.channels_last)  # up to twice as fast a convolution; parameters stay the same
     rng = per_step(seed, device)
     start_log = _tensorboard() if tensorboard else None
     start = _begin(path, trainer, config, resume, probe=lambda: (next(batches(0)), rng(0)))
@@ -52,7 +56,7 @@ def run(
     done = start
     with tqdm(total=steps, initial=start, disable=None if progress else True, unit="step") as bar:
         try:
-            for metrics in islice(fit(trainer, batches(start), rng, start), max(0, steps - start)):
+            for metrics in islice(fit(trainer, batches(start), rng, start, precision), max(0, steps - start)):
                 done += 1
                 _watch(spoilt, metrics, done)
                 if done % log_every == 0 or done == steps:

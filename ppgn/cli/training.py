@@ -1,0 +1,127 @@
+"""What the `ppgn train` commands share: their options, images, encoders, and the run itself."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import torch
+import typer
+from torch import Tensor
+
+from ppgn import files, models, training
+from ppgn.checks import require_shape
+from ppgn.data import ImageSet, load, to_float
+
+B = TypeVar("B")
+
+SOURCES = "an .npz with x_train, y_train, ...; a folder or .zip of pictures; or torchvision:NAME"
+Data = Annotated[str, typer.Option(help=SOURCES)]
+Size = Annotated[int | None, typer.Option(min=1, help="bring pictures of a folder or .zip to this side")]
+Out = Annotated[Path, typer.Option(help="new folder for the run: checkpoint and model.safetensors")]
+Part = Annotated[str, typer.Option(help="train on the images start:stop only, as 0:30000")]
+Steps = Annotated[int, typer.Option(min=1, help="steps in all, resumed ones included")]
+BatchSize = Annotated[int, typer.Option(min=1, help="images a step")]
+Seed = Annotated[int, typer.Option(help="of the first weights, the order of images and all noise")]
+LearningRate = Annotated[float, typer.Option(help="falls as a half cosine to a hundredth")]
+Encoder = Annotated[Path, typer.Option(help="model.safetensors of a `train classifier --arch conv` run")]
+Resume = Annotated[bool, typer.Option("--resume", help="go on from the checkpoint in --out, if there is one")]
+CheckpointEvery = Annotated[int, typer.Option(min=1, help="steps between checkpoints")]
+TensorBoard = Annotated[bool, typer.Option("--tensorboard", help="write scalars to OUT/tensorboard")]
+Precision = Annotated[str, typer.Option(help="float32, or bfloat16: faster on GPUs and on CPUs with AMX")]
+Device = Annotated[str | None, typer.Option(help="cpu, cuda, ...; default: what accelerate finds")]
+Progress = Annotated[bool, typer.Option(help="a bar, on a terminal")]
+
+PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+TOGETHER = 1 << 20  # pixels encoded at a time
+
+
+@dataclass(frozen=True)
+class Run:
+    """How a run is run: what does not change what it learns."""
+
+    out: Path
+    resume: bool
+    device: torch.device
+    checkpoint_every: int
+    tensorboard: bool
+    progress: bool
+
+
+def run(trainer: training.Trainer[B], stream: Callable[[int], Iterator[B]], config: dict[str, Any], how: Run) -> None:
+    """Train to the end of config["steps"] and say where the network is."""
+    last = training.run(
+        trainer,
+        stream,
+        steps=config["steps"],
+        seed=config["seed"],
+        out=how.out,
+        config=config,
+        resume=how.resume,
+        device=how.device,
+        precision=PRECISIONS[config["precision"]],
+        checkpoint_every=how.checkpoint_every,
+        tensorboard=how.tensorboard,
+        progress=how.progress,
+    )
+    figures = ", ".join(f"{name} {value:.4g}" for name, value in last.items())
+    ended = f", the last with {figures}" if last else " had been made before"
+    typer.echo(f"{config['steps']} steps{ended}; the network is in {how.out / 'model.safetensors'}")
+
+
+def check_precision(precision: str) -> str:
+    """The precision, if it is known. Raises ValueError naming those there are."""
+    if precision not in PRECISIONS:
+        raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}, got {precision!r}")
+    return precision
+
+
+def numbers(text: str, name: str) -> list[int]:
+    """Whole positive numbers written `96,48,24`. Raises ValueError for anything else."""
+    parts = text.split(",")
+    if not all(part.strip().isdigit() and int(part) > 0 for part in parts):
+        raise ValueError(f"{name} must be whole numbers with commas between, as 96,48,24, got {text!r}")
+    return [int(part) for part in parts]
+
+
+def falling(rate: float, steps: int) -> Callable[[int], float]:
+    """The learning rate of a step."""
+    return training.cosine(rate, rate / 100, steps, warmup=min(200, steps // 10))
+
+
+def images_of(data: str, part: str, device: torch.device, config: dict[str, Any], size: int | None = None) -> ImageSet:
+    """The images, their hash noted in `config`: a run is resumed with the same ones."""
+    images = load(data, size=size).part(part)
+    digest = hashlib.sha256(images.images.numpy().tobytes()).hexdigest()
+    config["images_sha256"] = config.get("images_sha256", "") + digest
+    return images.to(device)
+
+
+def encoder_of(path: Path, images: ImageSet, config: dict[str, Any]) -> models.ConvClassifier:
+    """The encoder whose codes a generator inverts. Raises ValueError for another network or other images."""
+    network = models.load(path)
+    if not isinstance(network, models.ConvClassifier):
+        raise ValueError(f"encoder must be a ConvClassifier, {path} holds a {type(network).__name__}")
+    require_shape(
+        "images", images.image_shape, tuple(network.config["image_shape"]), f"the encoder {path} was made for those"
+    )
+    config["encoder_sha256"] = files.fingerprint(network)
+    return network.to(images.images.device)
+
+
+@torch.no_grad()
+def codes_of(encode: Callable[[Tensor], Tensor], images: ImageSet, precision: str) -> Tensor:
+    """The codes of all images, float32 but for what the precision rounds within."""
+    _, height, width = images.image_shape
+    parts = images.images.split(max(1, TOGETHER // (height * width)))
+    bfloat16 = PRECISIONS[precision] == torch.bfloat16
+    with torch.autocast(images.images.device.type, torch.bfloat16, enabled=bfloat16):
+        return torch.cat([encode(to_float(part)).float() for part in parts])
+
+
+def measured_on(codes: Sequence[Tensor]) -> Tensor:
+    """Rows (N, d) of codes, or of the places of latent maps, of every set."""
+    return torch.cat([code.movedim(1, -1).flatten(0, -2) if code.ndim > 2 else code for code in codes])
