@@ -85,6 +85,8 @@ def choose(pipeline: Pipeline, n: int, steps: int, seed: int, labels: Tensor | N
 
     By the share p(y) of the prior's draws that the condition accepts, in a pilot; the rarest label decides.
     """
+    if pipeline.varies:
+        return None, "the pipeline's own sampler, since its condition is drawn anew at each step"
     if not isinstance(pipeline.prior, Density):
         kind = type(pipeline.prior).__name__
         return None, f"the pipeline's own sampler, since its prior ({kind}) knows no density"

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from ppgn.checks import require_eval
-from ppgn.conditions import Unconditional
-from ppgn.types import Condition, Density, Generator, Prior, Sampler, Terms
+from ppgn.conditions import Unconditional, unconditional
+from ppgn.types import Coded, Condition, Density, Generator, Prior, Rng, Sampler, Terms, Varying
 
 T = TypeVar("T")
 
@@ -23,19 +23,21 @@ T = TypeVar("T")
 class Pipeline:
     """A generator, a prior and a condition, all left as they are: no flag, gradient or hook of theirs is changed.
 
+    prior          p(h); None: the generator's own, as those of `ppgn.pretrained.generator` have
+    condition      p(y | x); none unless given
     classifier     the network that `ppgn.load` offers for conditions; not used by the pipeline itself
-    latent_shape   shape of one code; needed where codes have to be made
+    latent_shape   shape of one code; needed where codes have to be made; None: the generator's own, if it says so
     start          where `ppgn.sample` draws its first codes; None: the prior, or standard normals if it is no Density
     sampler        what `ppgn.sample` walks with if not told: builds a Sampler from this pipeline
     batch_size     evaluate at most so many chains at a time (memory); None: all at once
     origin         where the parts came from, for records, as {"model": "mnist", "variant": "joint"}
 
-    Raises ValueError if the generator is in train mode, TypeError if the start is no Density.
+    Raises ValueError if the generator is in train mode, TypeError if the start is no Density or there is no prior.
     """
 
     generator: Generator
-    prior: Prior
-    condition: Condition
+    prior: Prior = None  # type: ignore[assignment]  # never None once made
+    condition: Condition = field(default_factory=unconditional)
     classifier: nn.Module | None = None
     latent_shape: tuple[int, ...] | None = None
     start: Density | None = None
@@ -45,6 +47,14 @@ class Pipeline:
 
     def __post_init__(self) -> None:
         require_eval(self.generator, "generator")
+        if isinstance(self.generator, Coded):  # frozen: what was left out can only be filled in like this
+            object.__setattr__(self, "prior", self.generator.prior if self.prior is None else self.prior)
+            object.__setattr__(self, "latent_shape", self.latent_shape or tuple(self.generator.latent_shape))
+        if self.prior is None:
+            raise TypeError(
+                f"prior must be given, as ppgn.priors.gaussian(...): {type(self.generator).__name__} brings none of "
+                "its own, as a generator of ppgn.pretrained.generator does"
+            )
         if self.start is not None and not isinstance(self.start, Density):
             kind = type(self.start).__name__
             raise TypeError(f"start must be a Density, with log_prob and sample, as gaussian(...); {kind} has none")
@@ -63,6 +73,17 @@ class Pipeline:
     def rows(self, index: Tensor) -> Pipeline:
         """The same pipeline for those chains, in that order: each keeps its own label."""
         return replace(self, condition=self.condition.rows(index))
+
+    @property
+    def varies(self) -> bool:
+        """Whether the condition is another at each step, as `ppgn.conditions.views`."""
+        return isinstance(self.condition, Varying) and self.condition.varies
+
+    def drawn(self, rng: Rng, step: int, h: Tensor) -> Pipeline:
+        """The pipeline under its condition as it is at that step, for the chains at h (B, *latent)."""
+        if isinstance(self.condition, Varying) and self.condition.varies:
+            return replace(self, condition=self.condition.drawn(rng, step, h))
+        return self
 
     def __call__(self, h: Tensor) -> Terms:
         """The terms at h (B, *latent), detached. h itself is never marked or changed."""

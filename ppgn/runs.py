@@ -34,9 +34,10 @@ def kernel_of(
         return named.build(pipeline, record["named"], record["warmup"], labels)
     choice = choice if choice is not None else pipeline.sampler
     if choice is None:
-        if record["reason"]:  # auto was asked, and the prior knows no density
+        if record["reason"]:  # auto was asked, and the prior knows no density or the condition varies
             raise ValueError(
-                "sampler must be given: auto needs a prior with a density, or a pipeline that recommends one"
+                "sampler must be given: auto needs a prior with a density and a condition that stays the same, or a "
+                "pipeline that recommends one"
             )
         raise ValueError("sampler must be given: this pipeline recommends none; try sampler='auto'")
     kernel = choice if isinstance(choice, Sampler) else choice(pipeline)

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ppgn import checkpoints, files, named, records, runs
 from ppgn.checks import require_shape
-from ppgn.conditions import ClassLabel
+from ppgn.conditions import ClassLabel, Views
 from ppgn.pipeline import Pipeline
 from ppgn.random import streams
 from ppgn.runs import Choice
@@ -183,9 +183,12 @@ def _density_of_start(pipeline: Pipeline, start: Density | None) -> Density | No
 
 
 def _labels(pipeline: Pipeline, n: int) -> Tensor | None:
-    if not isinstance(pipeline.condition, ClassLabel):
+    asked = pipeline.condition
+    while isinstance(asked, Views):
+        asked = asked.condition
+    if not isinstance(asked, ClassLabel):
         return None
-    label = pipeline.condition.label.cpu()
+    label = asked.label.cpu()
     if label.ndim == 1 and len(label) != n:
         raise ValueError(f"label must be one number or one per chain: n = {n}, got {len(label)} labels")
     return label.expand(n).clone()

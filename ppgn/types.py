@@ -8,7 +8,7 @@ p(h | y) is proportional to p(h) p(y | G(h)): a generator, a prior and a conditi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar, runtime_checkable
 
@@ -47,6 +47,21 @@ class Prior(Protocol):
 
     def score(self, h: Tensor, x: Tensor) -> Tensor:
         """d log p(h) / dh, shaped as h, in nats per unit of h. x = G(h) is handed in so that no prior calls G again."""
+        ...
+
+
+@runtime_checkable
+class Coded(Protocol):
+    """A generator that brings what its codes are, as those of `ppgn.pretrained.generator`."""
+
+    @property
+    def latent_shape(self) -> tuple[int, ...]:
+        """Shape of one code."""
+        ...
+
+    @property
+    def prior(self) -> Prior:
+        """p(h)."""
         ...
 
 
@@ -96,6 +111,33 @@ class Condition(Protocol):
         ...
 
 
+@runtime_checkable
+class Varying(Condition, Protocol):
+    """A condition of which some part is drawn anew at each step of a walk, as random views of the image."""
+
+    @property
+    def varies(self) -> bool:
+        """Whether it does: what is made of other conditions varies if one of them does."""
+        ...
+
+    def drawn(self, rng: Rng, step: int, like: Tensor) -> Condition:
+        """The condition as it is at that step, from (seed, chain, step) alone.
+
+        like: (B, ...) says how many rows there are, their device and type.
+        """
+        ...
+
+
+@runtime_checkable
+class NamedClasses(Protocol):
+    """A classifier that knows what its classes are called."""
+
+    @property
+    def class_names(self) -> Sequence[str]:
+        """One a class, in the order of the logits; synonyms are parted by commas. Empty: not known."""
+        ...
+
+
 class Terms(NamedTuple):
     """Everything one evaluation at h yields; all detached."""
 
@@ -109,9 +151,19 @@ Target = Callable[[Tensor], Terms]
 """What a sampler walks on: usually a `ppgn.Pipeline`."""
 
 
+@runtime_checkable
 class Posterior(Protocol):
     """A target that also shows its parts, as `ppgn.Pipeline` does: exact kernels need the prior's density, and some
     ask for log p(y|G(h)) alone, which costs no gradient."""
+
+    @property
+    def varies(self) -> bool:
+        """Whether its condition is another at each step: no kernel is exact on a target that moves."""
+        ...
+
+    def drawn(self, rng: Rng, step: int, h: Tensor) -> Posterior:
+        """The posterior at that step for the chains at h (B, *latent); itself if nothing varies."""
+        ...
 
     @property
     def prior(self) -> Prior:

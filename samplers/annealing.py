@@ -57,13 +57,13 @@ def annealed(
     ladder = pipeline.prior
     ladder.at(sigma_max)  # a prior that knows one level only says so now
 
-    def terms_at(h: Tensor, step: int) -> Terms:
+    def terms_at(target: Posterior, h: Tensor, step: int) -> Terms:
         sigma = sigma_of(step)
         prior = ladder.at(sigma)
-        return _blurred(pipeline, prior, sigma, h) if step < levels else _sharp(pipeline, prior, h)
+        return _blurred(target, prior, sigma, h) if step < levels else _sharp(target, prior, h)
 
     def init(h: Tensor) -> LangevinState:
-        terms, failed_at = begin(lambda code: terms_at(code, 0), h)
+        terms, failed_at = begin(lambda code: terms_at(pipeline, code, 0), h)
         return LangevinState(h, terms, 0, failed_at)
 
     @torch.no_grad()
@@ -74,7 +74,8 @@ def annealed(
         moved = state.h + (1 - after / sigma * (1 - corrector)) * pull
         if corrector:
             moved = moved + after * math.sqrt(corrector / 2) * (rng.normal(state.h, k) + rng.normal(state.h, k + 1))
-        return settle(state, moved, moved, terms_at(moved, k + 1))
+        target = pipeline.drawn(rng, k + 1, moved) if pipeline.varies else pipeline
+        return settle(state, moved, moved, terms_at(target, moved, k + 1))
 
     settings = {
         "sigma_max": sigma_max, "sigma_min": sigma_min, "levels": levels, "corrector": corrector, "gamma": gamma,

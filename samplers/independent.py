@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from ppgn.samplers.metropolis import MalaState, require_density, start
-from ppgn.samplers.walks import begin, choose
+from ppgn.samplers.walks import begin, choose, require_fixed
 from ppgn.types import Density, Posterior, Rng, Sampler, Terms
 
 ROWS = 1000  # codes evaluated together, about: small batches waste a processor, large ones its memory
@@ -42,6 +42,7 @@ def rejection(pipeline: Posterior, gamma: float = 1.0, *, draws: int = 32) -> Sa
     draws < 1, or in a step if log p(y|x) exceeds 0, as no probability's does.
     """
     prior = require_density(pipeline.prior, "rejection")
+    require_fixed(pipeline, "rejection")
     _require_positive("draws", draws)
 
     def init(h: Tensor) -> RejectionState:
@@ -88,6 +89,7 @@ def isir(pipeline: Posterior, proposals: int = 10, gamma: float = 1.0) -> Sample
     (Samsonov et al. 2022). Raises TypeError if the prior has no density, ValueError for proposals < 1.
     """
     prior = require_density(pipeline.prior, "isir")
+    require_fixed(pipeline, "isir")
     _require_positive("proposals", proposals)
 
     @torch.no_grad()
@@ -120,6 +122,7 @@ def best_of_n(pipeline: Posterior, n: int = 16) -> Sampler[MalaState]:
     a maximum. Raises TypeError if the prior has no density, ValueError for n < 1.
     """
     prior = require_density(pipeline.prior, "best_of_n")
+    require_fixed(pipeline, "best_of_n")
     _require_positive("n", n)
 
     @torch.no_grad()

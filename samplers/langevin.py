@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from ppgn.samplers.schedules import at
-from ppgn.samplers.walks import begin, choose, choose_terms, finite
+from ppgn.samplers.walks import begin, choose, choose_terms, finite, varied
 from ppgn.types import Rng, Sampler, Schedule, Target, Terms
 
 Bounds = tuple[float | Tensor, float | Tensor]
@@ -145,7 +145,8 @@ def _sampler(
     constrain: Callable[[Tensor, int], Tensor],
     settings: Mapping[str, Any],
 ) -> Sampler[LangevinState]:
-    """h <- constrain(h + move), the terms evaluated once at the new code."""
+    """h <- constrain(h + move), the terms evaluated once at the new code, under the condition as it is at that step."""
+    target_at = varied(target)
 
     def init(h: Tensor) -> LangevinState:
         terms, failed_at = begin(target, h)
@@ -155,7 +156,7 @@ def _sampler(
     def step(state: LangevinState, rng: Rng) -> LangevinState:
         moved = state.h + move(state, rng)
         h = constrain(moved, state.step)
-        return settle(state, moved, h, target(h))
+        return settle(state, moved, h, target_at(rng, state.step + 1, h)(h))
 
     return Sampler(init, step, exact=False, target=target, name=name, settings=settings)
 

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ppgn.samplers.adaptation import MALA_ACCEPTANCE, Tuning, Warmup, untuned
 from ppgn.samplers.moves import fast_moves, several_moves
-from ppgn.samplers.walks import begin
+from ppgn.samplers.walks import begin, require_fixed
 from ppgn.types import Density, Posterior, Prior, Rng, Sampler, Terms
 
 
@@ -61,6 +61,7 @@ def mala(
     that is not positive and finite.
     """
     prior = require_density(pipeline.prior, "mala")
+    require_fixed(pipeline, "mala")
     require_step_size(step_size)
     warm = Warmup(warmup, acceptance, pooled, precondition)
     if moves < 1:

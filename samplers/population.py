@@ -18,7 +18,7 @@ from ppgn.samplers.adaptation import MALA_ACCEPTANCE
 from ppgn.samplers.groups import Groups, grouping
 from ppgn.samplers.metropolis import require_density, require_step_size
 from ppgn.samplers.moves import move, refresh_move
-from ppgn.samplers.walks import begin, choose
+from ppgn.samplers.walks import begin, choose, require_fixed
 from ppgn.types import Density, Posterior, Refreshable, Rng, Sampler, Terms
 
 
@@ -82,6 +82,7 @@ def smc(
     than 10 chains, or one with unlike conditions.
     """
     prior = require_density(pipeline.prior, "smc")
+    require_fixed(pipeline, "smc")
     require_step_size(step_size)
     usual = _usual(proposal, prior)
     moves = usual.moves if moves is None else moves

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
 
-from ppgn.types import Rng, S, Sampler, Target, Terms
+from ppgn.types import Posterior, Rng, S, Sampler, Target, Terms
 
 
 def chain(sampler: Sampler[S], h0: Tensor, rng: Rng) -> Iterator[S]:
@@ -78,6 +78,22 @@ def begin(target: Target, h: Tensor, finite_terms: bool = True) -> tuple[Terms, 
     if finite_terms:
         check_finite(terms)
     return terms, torch.full((len(h),), -1, device=h.device)
+
+
+def varied(target: Target) -> Callable[[Rng, int, Tensor], Target]:
+    """(rng, step, h) -> what to evaluate at that step: the target itself, unless its condition varies."""
+    if isinstance(target, Posterior) and target.varies:
+        return target.drawn
+    return lambda rng, step, h: target
+
+
+def require_fixed(target: Posterior, kernel: str) -> None:
+    """Raise TypeError if the target is another at each step."""
+    if target.varies:
+        raise TypeError(
+            f"{kernel} needs a condition that stays the same, but this one is drawn anew at each step (views); "
+            "mala_approx, ula, activation_max and annealed take it"
+        )
 
 
 def finite(value: Tensor) -> Tensor:

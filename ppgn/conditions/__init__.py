@@ -2,5 +2,6 @@
 
 from ppgn.conditions._class_label import ClassLabel, Objective, class_label
 from ppgn.conditions._unconditional import Unconditional, unconditional
+from ppgn.conditions._views import Views, views
 
-__all__ = ["ClassLabel", "Objective", "Unconditional", "class_label", "unconditional"]
+__all__ = ["ClassLabel", "Objective", "Unconditional", "Views", "class_label", "unconditional", "views"]

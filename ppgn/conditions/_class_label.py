@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
@@ -10,24 +11,31 @@ import torch
 from torch import Tensor, nn
 
 from ppgn.checks import require_eval
+from ppgn.types import NamedClasses
 
+Label = int | str
 Objective = Literal["log_prob", "released", "logit"]
 
 
 def class_label(
-    classifier: Callable[[Tensor], Tensor], label: int | Sequence[int] | Tensor, *, objective: Objective = "log_prob"
+    classifier: Callable[[Tensor], Tensor],
+    label: Label | Sequence[Label] | Tensor,
+    *,
+    objective: Objective = "log_prob",
 ) -> ClassLabel:
     """The image shows class `label`: log softmax(classifier(x))[label], in nats.
 
     classifier   x (B, C, H, W) in [0, 1] -> logits (B, classes), in eval mode
-    label        one class for all chains, or one per row
+    label        one class for all chains, or one per row: numbers, or names where the classifier knows them
+                 (`class_names`), "volcano" or one of the synonyms in "tench, Tinca tinca", in any case
     objective    "log_prob"   the true gradient of the log-softmax (the paper's equation)
                  "released"   the same value, but only the label's own entry of the gradient is sent back,
                               (1 - p_label) d logit_label/dx, as the authors' sampling_class.py does
                  "logit"      the raw unit, as DGN-AM climbs (Nguyen et al. 2016); an activation, not nats
 
-    Raises ValueError for a classifier in train mode, a negative or non-integer label or an unknown objective; a label
-    outside the classes is named, with their number, when the condition first meets images.
+    Raises ValueError for a classifier in train mode, a negative or non-integer label, a name that is no class's or
+    several's, or an unknown objective; a label outside the classes is named, with their number, when the condition
+    first meets images.
 
     >>> import ppgn, torch
     >>> digits = ppgn.load("mnist")
@@ -37,7 +45,8 @@ def class_label(
     require_eval(classifier, "classifier")
     if objective not in get_args(Objective):
         raise ValueError(f"objective must be one of {get_args(Objective)}, got {objective!r}")
-    labels = torch.as_tensor(label)  # cloned below: what the caller does to it later is not the condition's
+    # copied below: what the caller does to it later is not the condition's
+    labels = torch.as_tensor(_numbers(classifier, label))
     if labels.dtype.is_floating_point or labels.dtype == torch.bool or labels.ndim > 1 or labels.numel() == 0:
         raise ValueError(f"label must be one whole number or one per row, got {label!r}")
     if int(labels.min()) < 0:
@@ -84,3 +93,37 @@ class ClassLabel:
                 f"label must lie in 0..{classes - 1}, the classifier has {classes} classes, got {self.largest}"
             )
         return self.label.to(logits.device).expand(b).unsqueeze(1)
+
+
+def _numbers(classifier: object, label: Label | Sequence[Label] | Tensor) -> Label | Sequence[Label] | Tensor:
+    """The label with every name replaced by its class's number."""
+    if isinstance(label, str):
+        return class_number(classifier, label)
+    if isinstance(label, Sequence) and any(isinstance(one, str) for one in label):
+        return [class_number(classifier, one) if isinstance(one, str) else one for one in label]
+    return label
+
+
+def class_number(classifier: object, name: str) -> int:
+    """The number of the class of that name. Raises ValueError, naming the closest, for none or several."""
+    names = classifier.class_names if isinstance(classifier, NamedClasses) else ()
+    if not names:
+        kind = type(classifier).__name__
+        raise ValueError(f"label {name!r} needs a classifier that names its classes (class_names), {kind} does not")
+    asked = name.casefold()
+    found = [i for i, known in enumerate(names) if known.casefold() == asked]
+    found = found or [i for i, known in enumerate(names) if asked in known.casefold().split(", ")]
+    if len(found) > 1:
+        told = ", ".join(f"{i} ({names[i]})" for i in found)
+        raise ValueError(f"label {name!r} names several classes: {told}; give the number of one")
+    if not found:
+        raise ValueError(f"label must be one of the {len(names)} class names, got {name!r}{_closest(asked, names)}")
+    return found[0]
+
+
+def _closest(asked: str, names: Sequence[str]) -> str:
+    """; the closest are ..., if any are close: by spelling, or because they hold what was asked."""
+    words = {word: known for known in names for word in known.casefold().split(", ")}
+    near = [words[word] for word in difflib.get_close_matches(asked, words, n=5)]
+    near += [known for known in names if asked and asked in known.casefold()][:5]
+    return f"; the closest are {', '.join(repr(known) for known in dict.fromkeys(near))}" if near else ""
