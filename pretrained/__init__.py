@@ -4,6 +4,10 @@ from ppgn.pretrained.bundled import load
 from ppgn.pretrained.catalogue import Card, card, cards, network
 from ppgn.pretrained.catalogue import bundle as describe
 from ppgn.pretrained.catalogue import bundles as names
+from ppgn.pretrained.generators import ImageGenerator, generator
 from ppgn.pretrained.states import frozen, load_weights, read_state
 
-__all__ = ["Card", "card", "cards", "describe", "frozen", "load", "load_weights", "names", "network", "read_state"]
+__all__ = [
+    "Card", "ImageGenerator", "card", "cards", "describe", "frozen", "generator", "load", "load_weights", "names",
+    "network", "read_state",
+]  # fmt: skip
