@@ -68,7 +68,9 @@ def fetch(repo: str, file: str, revision: str | None = None, sha256: str | None 
             f"{what} must be on huggingface.co and open to you, but there is none ({type(error).__name__}); a private "
             "one needs `hf auth login` or HF_TOKEN"
         ) from error
-    except (OSError, RuntimeError, errors.HTTPError) as error:
+    except errors.HFValidationError:  # no name of a repository
+        raise
+    except Exception as error:  # whatever its HTTP library raises, which differs by version
         raise unreachable(what, error) from error
     path = Path(found)
     if sha256 is not None and (came := files.sha256(path)) != sha256:

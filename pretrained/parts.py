@@ -1,0 +1,193 @@
+"""The parts of a pipeline as JSON and back: records of ours by name and arguments, networks and tensors by reference.
+
+    a prior, condition, schedule   {"is": "dae", "denoiser": ..., "sigma": 0.3, "conditional": true}
+    a network                      {"network": "prior.denoiser"}, whose weights are a file of their own
+    numbers, text, none, lists     themselves; whole numbers in a tensor {"integers": [7, 7, 3]}
+    other tensors                  {"tensor": "start.mean"}, in tensors.safetensors
+
+Nothing but the builders listed here is ever called by what a file says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from inspect import Parameter, signature
+from numbers import Integral, Real
+from operator import attrgetter
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from ppgn import conditions, models, priors, samplers
+from ppgn.files import DamagedFileError
+from ppgn.pipeline import Pipeline
+from ppgn.types import Sampler
+
+
+class Known(NamedTuple):
+    """A record that can be saved: by the arguments of its builder, which are fields of it, or lie `elsewhere` in it."""
+
+    made: type[Any]
+    builder: Callable[..., Any]
+    elsewhere: Mapping[str, str] = {}
+
+
+RECORDS: dict[str, Known] = {
+    "class_label": Known(conditions.ClassLabel, conditions.class_label),
+    "dae": Known(priors.DAE, priors.dae),
+    "gaussian": Known(priors.Gaussian, priors.gaussian),
+    "geometric": Known(samplers.geometric, samplers.geometric),
+    "joint": Known(priors.Joint, priors.joint),
+    "linear": Known(samplers.linear, samplers.linear),
+    "none": Known(priors.NoPrior, priors.none),
+    "truncated_gaussian": Known(
+        priors.TruncatedGaussian, priors.truncated_gaussian, {"mean": "normal.mean", "std": "normal.std"}
+    ),
+    "unconditional": Known(conditions.Unconditional, conditions.unconditional),
+    "views": Known(conditions.Views, conditions.views),
+}
+# networks around a network: made again by their arguments, and only what is inside has a file
+ADAPTERS: dict[str, type[nn.Module]] = {"Encoder": models.Encoder}
+KERNELS: dict[str, Callable[..., Sampler[Any]]] = {
+    "activation_max": samplers.activation_max,
+    "annealed": samplers.annealed,
+    "best_of_n": samplers.best_of_n,
+    "isir": samplers.isir,
+    "mala": samplers.mala,
+    "mala_approx": samplers.mala_approx,
+    "rejection": samplers.rejection,
+    "smc": samplers.smc,
+    "ula": samplers.ula,
+}
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What a description refers to, by name: networks and tensors. `encode` fills it, `decode` reads it."""
+
+    networks: dict[str, nn.Module] = field(default_factory=dict)
+    tensors: dict[str, Tensor] = field(default_factory=dict)
+
+
+def encode(value: Any, name: str, kept: Kept) -> Any:
+    """`value`, called `name` in what is told, as JSON; its networks and tensors are put into `kept`.
+
+    Raises TypeError naming what cannot be saved.
+    """
+    if value is None or isinstance(value, str | bool):
+        return value
+    if isinstance(value, Real):  # numpy's numbers too
+        return int(value) if isinstance(value, Integral) else float(value)
+    if isinstance(value, Tensor):
+        return _encode_tensor(value, name, kept)
+    if isinstance(value, list | tuple):
+        return [encode(one, f"{name}.{i}", kept) for i, one in enumerate(value)]
+    for kind, known in RECORDS.items():
+        if type(value) is known.made:
+            return {"is": kind} | {
+                argument: encode(_field(value, known, argument), f"{name}.{argument}", kept)
+                for argument in signature(known.builder).parameters
+            }
+    for kind, adapter in ADAPTERS.items():
+        if type(value) is adapter:
+            return {"is": kind} | {
+                argument: encode(getattr(value, argument), name, kept) for argument in signature(adapter).parameters
+            }
+    if isinstance(value, nn.Module):
+        called = next((other for other, network in kept.networks.items() if network is value), name)
+        kept.networks[called] = value
+        return {"network": called}
+    raise TypeError(
+        f"{name} must be a network (an nn.Module), a number, a tensor or one of {', '.join(RECORDS)} to be saved, "
+        f"got {_called(value)}"
+    )
+
+
+def decode(described: Any, kept: Kept) -> Any:
+    """The inverse of `encode`. Raises DamagedFileError for what `encode` never wrote."""
+    if isinstance(described, list):
+        return tuple(decode(one, kept) for one in described)
+    if not isinstance(described, Mapping):
+        return described
+    if "is" in described:
+        builders = {kind: known.builder for kind, known in RECORDS.items()} | ADAPTERS
+        builder = _of(builders, described["is"], "part")
+        made = builder(**arguments(described, builder, kept))
+        return made.eval().requires_grad_(False) if isinstance(made, nn.Module) else made
+    if "integers" in described:
+        return torch.tensor(described["integers"], dtype=torch.int64)
+    if "tensor" in described:
+        return _of(kept.tensors, described["tensor"], "tensor")
+    return _of(kept.networks, described.get("network"), "network")
+
+
+def encode_sampler(pipeline: Pipeline, kept: Kept) -> Any:
+    """The sampler that the pipeline recommends, built once to be asked for its name and settings; None for none."""
+    return None if pipeline.sampler is None else _encode_kernel(pipeline.sampler(pipeline), pipeline, kept)
+
+
+def decode_sampler(described: Any, kept: Kept) -> Callable[[Pipeline], Sampler[Any]] | None:
+    """The inverse of `encode_sampler`. Raises DamagedFileError for another sampler or other arguments than it takes."""
+    if described is None:
+        return None
+    if described.get("is") == "cycle":
+        inner = [decode_sampler(one, kept) for one in described["samplers"]]
+        return lambda pipeline: samplers.cycle(*(build(pipeline) for build in inner if build is not None))
+    builder = _of(KERNELS, described.get("is"), "sampler")
+    settings = arguments(described, builder, kept)
+    return lambda pipeline: builder(pipeline, **settings)
+
+
+def arguments(described: Mapping[str, Any], builder: Callable[..., Any], kept: Kept) -> dict[str, Any]:
+    """What a builder is called with: all it needs, and nothing that it does not take, `pipeline` aside."""
+    taken = {name: one for name, one in signature(builder).parameters.items() if name != "pipeline"}
+    given = {name: value for name, value in described.items() if name != "is"}
+    needed = {name for name, one in taken.items() if one.default is Parameter.empty}
+    if given.keys() - taken.keys() or needed - given.keys():
+        raise DamagedFileError(
+            f"{described['is']} must be described by {', '.join(taken) or 'nothing'}, got {', '.join(given)}"
+        )
+    return {name: decode(value, kept) for name, value in given.items()}
+
+
+def _encode_kernel(kernel: Sampler[Any], pipeline: Pipeline, kept: Kept) -> Any:
+    if kernel.name == "cycle":
+        inner = [{"is": one["name"], **_settings(one, kept)} for one in kernel.settings.values()]
+        described: dict[str, Any] = {"is": "cycle", "samplers": inner}
+    else:
+        described = {"is": kernel.name, **_settings(kernel.settings, kept)}
+    names = [one["is"] for one in described.get("samplers", [described])]
+    if not set(names) <= KERNELS.keys():
+        raise TypeError(f"sampler must be one of {', '.join(KERNELS)}, or a cycle of them, to be saved, got {names}")
+    rebuilt = decode_sampler(described, kept)
+    if rebuilt is None or rebuilt(pipeline).exact != kernel.exact:
+        raise TypeError(f"sampler must be the {kernel.name} of ppgn.samplers to be saved, got another of that name")
+    return described
+
+
+def _settings(settings: Mapping[str, Any], kept: Kept) -> dict[str, Any]:
+    return {name: encode(value, f"the sampler's {name}", kept) for name, value in settings.items() if name != "name"}
+
+
+def _field(value: Any, known: Known, argument: str) -> Any:
+    return attrgetter(known.elsewhere.get(argument, argument))(value)
+
+
+def _encode_tensor(value: Tensor, name: str, kept: Kept) -> dict[str, Any]:
+    if value.dtype == torch.int64 and value.ndim <= 1:  # labels, to be read by people
+        return {"integers": value.tolist()}
+    kept.tensors[name] = value
+    return {"tensor": name}
+
+
+def _of(known: Mapping[str, Any], name: Any, what: str) -> Any:
+    if not isinstance(name, str) or name not in known:
+        raise DamagedFileError(f"{what} must be one of {', '.join(known)}, got {name!r}")
+    return known[name]
+
+
+def _called(value: Any) -> str:
+    """A function by its name, anything else by its class."""
+    return f"the function {value.__qualname__}" if isinstance(value, type(_called)) else f"a {type(value).__name__}"
