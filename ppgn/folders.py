@@ -34,7 +34,8 @@ def read(source: Path, split: str, size: int | None = None) -> tuple[np.ndarray,
     """Images (N, H, W) grey or (N, H, W, 3), uint8, and labels (N,) int64 of one split.
 
     A set without splits is all "train". size: pictures are resized to that short side and cut to their middle square;
-    None: they must all be of one size. Raises ValueError for a folder without labelled pictures, a picture that cannot be read, or sizes that differ.
+    None: they must all be of one size.
+    Raises ValueError for a folder without labelled pictures, a picture that cannot be read, or sizes that differ.
     """
     if source.is_dir():
         names = sorted(path.relative_to(source).as_posix() for path in source.rglob("*") if path.is_file())
