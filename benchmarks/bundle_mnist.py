@@ -101,10 +101,14 @@ def pack(work: Path) -> None:
         weights = work / name / "model.safetensors"
         shutil.copyfile(weights, out / f"{name}.safetensors")
         _, header = files.read_tensors(weights)
+        config = header["config"]
         files.write_json(out / f"{name}.json", {
-            "role": role, "architecture": f"{header['architecture']} {json.dumps(header['config'])}",
+            "role": role, "architecture": f"{header['architecture']} {json.dumps(config)}",
             "data": f"MNIST, training images {header['trained']['part']}", "command": command(name),
             "seed": header["trained"]["seed"], "sha256": files.sha256(weights), "measured": measure(name, work, test),
+            "latent_shape": [config["code"]] if "code" in config else None,
+            "value_range": [0.0, 1.0] if "image_shape" in config else None,
+            "source": "trained here, by command", "revision": None, "licence": "MIT",
         })  # fmt: skip
     write_statistics(work, out, test)
     bundle = files.read_json(out / "bundle.json")

@@ -24,6 +24,11 @@ class Card:
     command        the command that made it, seed included
     sha256         of the weights file
     measured       figures by name, as {"test accuracy": 0.991}
+    latent_shape   of one code that it takes or gives; None: none
+    value_range    (low, high) of the images that it takes or gives; None: none
+    source         where the weights come from: a repository or address; by default they were trained here
+    revision       of the source: a commit or tag; None: the source has none
+    licence        of the weights
     """
 
     bundle: str
@@ -35,6 +40,11 @@ class Card:
     seed: int
     sha256: str
     measured: Mapping[str, float]
+    latent_shape: tuple[int, ...] | None = None
+    value_range: tuple[float, float] | None = None
+    source: str = "trained here, by command"
+    revision: str | None = None
+    licence: str = "MIT"
 
     @property
     def path(self) -> Path:
@@ -64,7 +74,9 @@ def card(name: str, part: str) -> Card:
     known = bundle(name)["networks"]
     if part not in known:
         raise ValueError(f"{name} has the networks {', '.join(known)}, got {part!r}")
-    return Card(bundle=name, name=part, **files.read_json(WEIGHTS / name / f"{part}.json"))
+    described = files.read_json(WEIGHTS / name / f"{part}.json")
+    pairs = {key: tuple(value) if isinstance(value, list) else value for key, value in described.items()}
+    return Card(bundle=name, name=part, **pairs)
 
 
 def network(name: str, part: str) -> nn.Module:

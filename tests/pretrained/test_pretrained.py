@@ -44,6 +44,14 @@ def test_cards_say_what_the_files_are():
         assert card.architecture.split()[0] == files.read_tensors(card.path)[1]["architecture"]
 
 
+def test_cards_say_whose_the_weights_are_and_what_they_work_on():
+    for card in pretrained.cards("mnist"):
+        assert (card.licence, card.source, card.revision) == ("MIT", "trained here, by command", None)
+        config = files.read_tensors(card.path)[1]["config"]
+        assert card.latent_shape == (None if card.name == "judge" else (config["code"],))
+        assert card.value_range == ((0.0, 1.0) if "image_shape" in config else None)
+
+
 def test_the_judge_is_independent():
     by_name = {card.name: card for card in pretrained.cards("mnist")}
     judge, condition = by_name["judge"], by_name["classifier"]
