@@ -1,14 +1,24 @@
 """Networks that come with the toolkit: bundles, their cards and what is measured of them."""
 
 from ppgn.pretrained.bundled import load
+from ppgn.pretrained.caffe_networks import read_caffe
 from ppgn.pretrained.catalogue import Card, card, cards, network
 from ppgn.pretrained.catalogue import bundle as describe
 from ppgn.pretrained.catalogue import bundles as names
+from ppgn.pretrained.classifiers import ImageClassifier, classifier
+from ppgn.pretrained.deepsim import read_deepsim
+from ppgn.pretrained.encoders import TrunkEncoder, encoder
+from ppgn.pretrained.ensembles import Ensemble, ensemble
+from ppgn.pretrained.gans import biggan, biggan_codes, stylegan
 from ppgn.pretrained.generators import ImageGenerator, generator
+from ppgn.pretrained.latents import LatentAutoencoder, latent_decoder
+from ppgn.pretrained.preprocessing import Preprocessing
 from ppgn.pretrained.sharing import from_pretrained, push, save
 from ppgn.pretrained.states import frozen, load_weights, read_state
 
 __all__ = [
-    "Card", "ImageGenerator", "card", "cards", "describe", "from_pretrained", "frozen", "generator", "load",
-    "load_weights", "names", "network", "push", "read_state", "save",
+    "Card", "Ensemble", "ImageClassifier", "ImageGenerator", "LatentAutoencoder", "Preprocessing", "biggan",
+    "biggan_codes", "card", "cards", "classifier", "describe", "ensemble", "from_pretrained", "frozen",
+    "generator", "latent_decoder", "load", "load_weights", "names", "network", "push", "read_caffe",
+    "read_deepsim", "read_state", "save", "stylegan",
 ]  # fmt: skip
