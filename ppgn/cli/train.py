@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -31,9 +32,11 @@ from ppgn.cli.training import (
     TensorBoard,
     check_precision,
     codes_of,
+    cut_of,
     encoder_of,
     falling,
     images_of,
+    joined,
     measured_on,
     numbers,
     run,
@@ -100,9 +103,15 @@ def _classifier(images: ImageSet, config: dict[str, Any]) -> models.ConvClassifi
 
 @app.command()
 def joint(
-    data: Data,
+    data: Annotated[list[str], typer.Option(help=f"{SOURCES}; may be repeated")],
     encoder: Encoder,
     out: Out,
+    architecture: Annotated[
+        str | None, typer.Option(help="of an encoder's file from elsewhere, as torchvision/squeezenet1_0")
+    ] = None,
+    cut: Annotated[
+        str, typer.Option(help="with it: layers of its features up to h1, up to h, and h's side as a map")
+    ] = "8,13,4",
     part: Part = ":",
     size: Size = None,
     steps: Steps = 12000,
@@ -127,17 +136,22 @@ def joint(
     """Train the generator of Joint PPGN-h to invert an encoder's code; noiseless form: --noise 0 --weight-h 0."""
     levels = _widths(widths, "UpconvGenerator")
     config = {
-        "family": "joint", "data": data, "part": part, "size": size, "encoder": str(encoder), "steps": steps,
+        "family": "joint", "data": data if len(data) > 1 else data[0], "part": part, "size": size, "encoder": str(encoder), "steps": steps,
         "batch_size": batch_size, "seed": seed, "learning_rate": learning_rate, "widths": levels, "noise": noise,
         "balance": balance, "weights": [weight_image, weight_h1, weight_h, weight_gan], "flip": flip,
         "precision": check_precision(precision),
     }  # fmt: skip
     where = device_of(device)
-    images = images_of(data, part, where, config, size)
-    network = encoder_of(encoder, images, config)
-    (units,) = network.latent_shape
-    generator = models.build(lambda: models.UpconvGenerator(units, images.image_shape, levels), seed)
-    discriminator = models.build(lambda: models.ConditionalDiscriminator(units, images.image_shape), seed)
+    images = joined([images_of(source, part, where, config, size) for source in data])
+    network = (
+        encoder_of(encoder, images, config)
+        if architecture is None
+        else cut_of(encoder, cut, architecture, images, config)
+    )
+    shape = tuple(network.features(to_float(images.images[:1])).shape[1:])
+    code = shape[0] if len(shape) == 1 else shape
+    generator = models.build(lambda: models.UpconvGenerator(code, images.image_shape, levels), seed)
+    discriminator = models.build(lambda: models.ConditionalDiscriminator(math.prod(shape), images.image_shape), seed)
     trainer = training.joint_trainer(
         generator.to(where),
         discriminator.to(where),

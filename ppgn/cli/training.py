@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import torch
+import torchvision
 import typer
 from torch import Tensor
 
-from ppgn import files, models, training
+from ppgn import files, models, pretrained, training
 from ppgn.checks import require_shape
 from ppgn.data import ImageSet, load, to_float
 
@@ -100,6 +101,14 @@ def images_of(data: str, part: str, device: torch.device, config: dict[str, Any]
     return images.to(device)
 
 
+def joined(sets: Sequence[ImageSet]) -> ImageSet:
+    """All sets as one, by their images alone. Raises ValueError if their images are shaped differently."""
+    shapes = {images.image_shape for images in sets}
+    if len(shapes) > 1:
+        raise ValueError(f"images of all sets must have one shape, got {sorted(shapes)}; --size brings pictures to one")
+    return ImageSet(torch.cat([s.images for s in sets]), torch.cat([s.labels for s in sets]))
+
+
 def encoder_of(path: Path, images: ImageSet, config: dict[str, Any]) -> models.ConvClassifier:
     """The encoder whose codes a generator inverts. Raises ValueError for another network or other images."""
     network = models.load(path)
@@ -110,6 +119,19 @@ def encoder_of(path: Path, images: ImageSet, config: dict[str, Any]) -> models.C
     )
     config["encoder_sha256"] = files.fingerprint(network)
     return network.to(images.images.device)
+
+
+def cut_of(
+    path: Path, cut: str, architecture: str, images: ImageSet, config: dict[str, Any]
+) -> pretrained.TrunkEncoder:
+    """The encoder cut out of a network of torchvision's, whose weights are in a file."""
+    name = architecture.removeprefix("torchvision/")
+    if name == architecture or name not in torchvision.models.list_models():
+        raise ValueError(f"architecture must be torchvision/NAME, a name of torchvision.models, got {architecture!r}")
+    h1, h, pool = numbers(cut, "cut")
+    network = pretrained.load_weights(torchvision.models.get_model(name, weights=None), path)
+    config["encoder_sha256"], config["cut"] = files.fingerprint(network), cut
+    return pretrained.encoder(network, h1=h1, h=h, pool=pool).to(images.images.device)
 
 
 @torch.no_grad()

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 
 class ConditionalDiscriminator(nn.Module):
-    """x (B, C, H, W) and h (B, code) -> one logit a pair (B,); positive means real."""
+    """x (B, C, H, W) and h (B, code), or maps of so many numbers, -> one logit a pair (B,); positive means real."""
 
     def __init__(self, code: int = 128, image_shape: tuple[int, int, int] = (1, 28, 28), width: int = 24):
         super().__init__()
@@ -25,7 +25,7 @@ class ConditionalDiscriminator(nn.Module):
 
     def forward(self, x: Tensor, h: Tensor) -> Tensor:
         """Logits (B,)."""
-        logits: Tensor = self.head(torch.cat([self.image(x), self.code(h)], dim=1))
+        logits: Tensor = self.head(torch.cat([self.image(x), self.code(h.flatten(1))], dim=1))
         return logits.squeeze(1)
 
 

@@ -10,16 +10,19 @@ from torch import Tensor, nn
 
 
 class UpconvGenerator(nn.Module):
-    """h (B, code) -> x (B, C, H, W) in [0, 1].
+    """h (B, code), or maps (B, *code), -> x (B, C, H, W) in [0, 1].
 
-    A linear layer, then per width one 4x4 transposed convolution of stride 2 and one 3x3 of stride 1, leaky ReLU 0.3,
-    no batch norm, as the authors' prototxt; a sigmoid keeps the image in range where the original is linear. The
-    image's sides must be multiples of 2 ** (number of widths - 1).
+    A linear layer (3x3 and convolutional on maps), then per width one 4x4 transposed convolution of stride 2 and one
+    3x3 of stride 1, leaky ReLU 0.3, no batch norm, as the authors' prototxt; a sigmoid keeps the image in range where
+    the original is linear. The image's sides must be multiples of 2 ** (number of widths - 1), and of a map so often
+    doubled.
+
+    code   units of a flat code, or (channels, height, width) of a map
     """
 
     def __init__(
         self,
-        code: int = 128,
+        code: int | Sequence[int] = 128,
         image_shape: tuple[int, int, int] = (1, 28, 28),
         widths: Sequence[int] = (48, 32, 16),
     ):
@@ -28,9 +31,18 @@ class UpconvGenerator(nn.Module):
         scale = 2 ** (len(widths) - 1)
         if height % scale or width % scale:
             raise ValueError(f"image sides must be multiples of {scale} for {len(widths)} widths, got {height}x{width}")
-        self.config = {"code": code, "image_shape": list(image_shape), "widths": list(widths)}
+        latent = (code,) if isinstance(code, int) else tuple(code)
+        self.config = {"code": code if isinstance(code, int) else list(code), "image_shape": list(image_shape), "widths": list(widths)}
         self.base = (widths[0], height // scale, width // scale)
-        self.linear = nn.Linear(code, widths[0] * self.base[1] * self.base[2])
+        self.latent_shape = latent
+        self.linear: nn.Module
+        if len(latent) == 1:
+            outputs = widths[0] * self.base[1] * self.base[2]
+            self.linear = nn.Linear(latent[0], outputs)
+        elif latent[1:] == self.base[1:]:
+            self.linear = nn.Conv2d(latent[0], widths[0], 3, padding=1)
+        else:
+            raise ValueError(f"a map of {latent[1:]} grows to {height}x{width} only from {self.base[1:]}; other widths?")
         layers: list[nn.Module] = []
         for before, after in pairwise(widths):
             layers += [nn.ConvTranspose2d(before, after, 4, stride=2, padding=1), nn.LeakyReLU(0.3)]
@@ -39,4 +51,4 @@ class UpconvGenerator(nn.Module):
 
     def forward(self, h: Tensor) -> Tensor:
         """(B, code) -> (B, C, H, W) in [0, 1]."""
-        return torch.sigmoid(self.up(self.linear(h).unflatten(1, self.base)))
+        return torch.sigmoid(self.up(self.linear(h).reshape(-1, *self.base)))

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -18,9 +19,20 @@ from torch.nn import functional
 
 from ppgn.checks import require_eval
 from ppgn.data import Batch
-from ppgn.models import ConvClassifier
 from ppgn.training.loop import Metrics, Trainer, average_of
 from ppgn.types import Schedule
+
+
+class TwoLevels(Protocol):
+    """An encoder cut in two, as `ppgn.models.ConvClassifier` or `ppgn.pretrained.encoder` gives it."""
+
+    def x_to_h1(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) in [0, 1] -> h1 (B, ...)."""
+        ...
+
+    def h1_to_h(self, h1: Tensor) -> Tensor:
+        """h1 (B, ...) -> h (B, *latent)."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -87,7 +99,7 @@ class Balance(nn.Module):
 def joint_trainer(
     generator: nn.Module,
     discriminator: nn.Module,
-    encoder: ConvClassifier,
+    encoder: TwoLevels,
     *,
     images: Tensor,
     noise: Noise = Noise(),
@@ -142,7 +154,7 @@ def joint_trainer(
     )
 
 
-def noisy_code(encoder: ConvClassifier, x: Tensor, noise: Noise, scale: Noise, rng: torch.Generator) -> Tensor:
+def noisy_code(encoder: TwoLevels, x: Tensor, noise: Noise, scale: Noise, rng: torch.Generator) -> Tensor:
     """The code of x with noise at x, h1 and h; no gradient."""
 
     def add(value: Tensor, level: float) -> Tensor:
@@ -156,7 +168,7 @@ def noisy_code(encoder: ConvClassifier, x: Tensor, noise: Noise, scale: Noise, r
 
 
 def generator_losses(
-    encoder: ConvClassifier, discriminator: nn.Module, x: Tensor, made: Tensor, h: Tensor, scale: Noise
+    encoder: TwoLevels, discriminator: nn.Module, x: Tensor, made: Tensor, h: Tensor, scale: Noise
 ) -> dict[str, Tensor]:
     """The four mean-reduced losses of G, unweighted; features in units of their standard deviation."""
     with torch.no_grad():
@@ -176,7 +188,7 @@ def discriminator_loss(discriminator: nn.Module, real: Tensor, made: Tensor, h: 
     return functional.softplus(-discriminator(real, h)).mean() + functional.softplus(discriminator(made, h)).mean()
 
 
-def _scales(encoder: ConvClassifier, images: Tensor) -> Noise:
+def _scales(encoder: TwoLevels, images: Tensor) -> Noise:
     """The standard deviation of each level on real images."""
     require_eval(encoder, "encoder")
     with torch.no_grad():

@@ -1,0 +1,77 @@
+"""Encoders cut out of pretrained classifiers: x -> h1 -> h, the two codes that a generator of PPGN learns to invert.
+
+Many networks of torchvision (AlexNet, VGG, SqueezeNet, DenseNet, MobileNet, EfficientNet, ...) keep their trunk in one
+nn.Sequential, `features`; the paper's CaffeNet is cut at pool5 and fc6 (Nguyen et al. 2017, Sec. 3.4).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ppgn.pretrained.states import frozen
+
+
+def encoder(
+    network: nn.Module,
+    *,
+    h1: int,
+    h: int,
+    pool: int | None = None,
+    mean: Sequence[float] = (0.485, 0.456, 0.406),
+    std: Sequence[float] = (0.229, 0.224, 0.225),
+) -> TrunkEncoder:
+    """x (B, 3, H, W) in [0, 1] -> h1, the output of the first `h1` layers of network.features, -> h, of the first `h`.
+
+    pool        average h to a map of pool x pool; None: as it is
+    mean, std   of the channels, by which the network's images were normalised; ImageNet's
+
+    The network is not changed and its parameters get no gradient. Raises ValueError if `features` is no Sequential of
+    so many layers.
+
+    >>> import torchvision
+    >>> cut = encoder(torchvision.models.squeezenet1_1(), h1=8, h=13, pool=4)
+    >>> cut(torch.zeros(1, 3, 128, 128)).shape
+    torch.Size([1, 512, 4, 4])
+    """
+    trunk = dict(network.named_children()).get("features")
+    if not isinstance(trunk, nn.Sequential) or not 0 < h1 < h <= len(trunk):
+        layers = len(trunk) if isinstance(trunk, nn.Sequential) else 0
+        kind = type(network).__name__
+        raise ValueError(f"features must be a Sequential with 0 < h1 < h <= {layers} layers in {kind}, got {h1}, {h}")
+    return TrunkEncoder(frozen(trunk[:h]), h1, pool, mean, std)
+
+
+class TrunkEncoder(nn.Module):
+    """See `encoder`."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, trunk: nn.Sequential, h1: int, pool: int | None, mean: Sequence[float], std: Sequence[float]):
+        super().__init__()
+        self.lower, self.upper, self.pool = trunk[:h1], trunk[h1:], pool
+        self.register_buffer("mean", torch.tensor(mean).view(-1, 1, 1))
+        self.register_buffer("std", torch.tensor(std).view(-1, 1, 1))
+        self.eval()
+
+    def x_to_h1(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) in [0, 1] -> a map (B, c, h, w)."""
+        h1: Tensor = self.lower((x - self.mean) / self.std)
+        return h1
+
+    def h1_to_h(self, h1: Tensor) -> Tensor:
+        """The map (B, c, h, w) -> the code, a map too."""
+        h: Tensor = self.upper(h1)
+        return h if self.pool is None else functional.adaptive_avg_pool2d(h, self.pool)
+
+    def features(self, x: Tensor) -> Tensor:
+        """x -> h."""
+        return self.h1_to_h(self.x_to_h1(x))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x -> h."""
+        return self.features(x)
