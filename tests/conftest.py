@@ -49,6 +49,14 @@ def mnist_file() -> str:
 
 
 @pytest.fixture(scope="session")
+def fashion_file() -> str:
+    path = SHARED / "data" / "fashion_mnist.npz"
+    if not path.exists():
+        pytest.skip("needs the Fashion-MNIST images, which do not come with the repository")
+    return str(path)
+
+
+@pytest.fixture(scope="session")
 def third_party() -> Callable[[str], Path]:
     """From the name of another maker's network to its file."""
 

@@ -11,17 +11,21 @@ from torch import nn
 
 from ppgn import files
 from ppgn.models.autoencoder import TinyAutoencoder
+from ppgn.models.biggan import BigGANDeep
 from ppgn.models.caffe_layouts import caffenet, deepsim, places205
 from ppgn.models.caffe_networks import CaffeGenerator, CaffeNetwork
 from ppgn.models.classifier import ConvClassifier, Encoder, ResidualClassifier
 from ppgn.models.conv_ladder import ConvLadderDenoiser
 from ppgn.models.dae import CodeDenoiser
+from ppgn.models.dcgan import DCGANGenerator
 from ppgn.models.discriminator import ConditionalDiscriminator
 from ppgn.models.ladder import LadderDenoiser
 from ppgn.models.upconv import UpconvGenerator
+from ppgn.models.vae import ConvVAE, JointVAE
 
 __all__ = [
-    "CaffeGenerator", "CaffeNetwork", "CodeDenoiser", "ConditionalDiscriminator", "ConvClassifier", "ConvLadderDenoiser", "Encoder", "LadderDenoiser", "ResidualClassifier",
+    "BigGANDeep", "CaffeGenerator", "CaffeNetwork", "CodeDenoiser", "ConditionalDiscriminator", "ConvClassifier",
+    "ConvLadderDenoiser", "ConvVAE", "DCGANGenerator", "Encoder", "JointVAE", "LadderDenoiser", "ResidualClassifier",
     "TinyAutoencoder", "UpconvGenerator", "build", "caffenet", "deepsim", "load", "places205", "save",
 ]  # fmt: skip
 
@@ -30,7 +34,8 @@ M = TypeVar("M", bound=nn.Module)
 ARCHITECTURES: dict[str, type[nn.Module]] = {
     cls.__name__: cls
     for cls in (
-        CaffeGenerator, CaffeNetwork, CodeDenoiser, ConditionalDiscriminator, ConvClassifier, ConvLadderDenoiser, LadderDenoiser, ResidualClassifier, TinyAutoencoder,
+        BigGANDeep, CaffeGenerator, CaffeNetwork, CodeDenoiser, ConditionalDiscriminator, ConvClassifier,
+        ConvLadderDenoiser, ConvVAE, DCGANGenerator, JointVAE, LadderDenoiser, ResidualClassifier, TinyAutoencoder,
         UpconvGenerator,
     )
 }  # fmt: skip

@@ -6,20 +6,28 @@ import torch
 from ppgn import files, models
 
 SMALL = {
+    "BigGANDeep": lambda: models.BigGANDeep(128, latent=4, width=8, classes=3, steps=3),
     "CodeDenoiser": lambda: models.CodeDenoiser(8, (16, 4, 16)),
     "ConditionalDiscriminator": lambda: models.ConditionalDiscriminator(8, (3, 8, 12), width=4),
     "ConvClassifier": lambda: models.ConvClassifier((3, 8, 12), classes=4, width=4, code=8),
     "ConvLadderDenoiser": lambda: models.ConvLadderDenoiser(4, (8, 12), blocks=1, embedding=8),
+    "ConvVAE": lambda: models.ConvVAE(4, (1, 32, 32)),
+    "DCGANGenerator": lambda: models.DCGANGenerator(8, 3, (8, 4)),
+    "JointVAE": lambda: models.JointVAE(),
     "LadderDenoiser": lambda: models.LadderDenoiser(8, width=16, blocks=2, embedding=8),
     "ResidualClassifier": lambda: models.ResidualClassifier((3, 8, 12), classes=4, width=4),
     "TinyAutoencoder": lambda: models.TinyAutoencoder(channels=4, width=8),
     "UpconvGenerator": lambda: models.UpconvGenerator(8, (3, 8, 12), (8, 4, 4)),
 }
 INPUTS = {
+    "BigGANDeep": [(2, 8)],
     "CodeDenoiser": [(2, 8)],
     "ConditionalDiscriminator": [(2, 3, 8, 12), (2, 8)],
     "ConvClassifier": [(2, 3, 8, 12)],
     "ConvLadderDenoiser": [(2, 4, 3, 5), (2,)],
+    "ConvVAE": [(2, 4)],
+    "DCGANGenerator": [(2, 8)],
+    "JointVAE": [(2, 20)],
     "LadderDenoiser": [(2, 8), (2,)],
     "ResidualClassifier": [(2, 3, 8, 12)],
     "TinyAutoencoder": [(2, 4, 2, 3)],
