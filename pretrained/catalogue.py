@@ -60,7 +60,8 @@ def bundles() -> list[str]:
 def bundle(name: str) -> dict[str, Any]:
     """The bundle's description: variants and recommended settings. Raises ValueError naming the bundles there are."""
     if name not in bundles():
-        raise ValueError(f"model must be one of {', '.join(bundles())}, got {name!r}")
+        hint = "; a saved pipeline is loaded by ppgn.pretrained.from_pretrained" if "/" in name else ""
+        raise ValueError(f"model must be one of {', '.join(bundles())}, got {name!r}{hint}")
     return files.read_json(WEIGHTS / name / "bundle.json")
 
 

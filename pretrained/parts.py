@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from ppgn import conditions, models, priors, samplers
 from ppgn.files import DamagedFileError
 from ppgn.pipeline import Pipeline
+from ppgn.pretrained.generators import ImageGenerator
 from ppgn.types import Sampler
 
 
@@ -49,7 +50,7 @@ RECORDS: dict[str, Known] = {
     "views": Known(conditions.Views, conditions.views),
 }
 # networks around a network: made again by their arguments, and only what is inside has a file
-ADAPTERS: dict[str, type[nn.Module]] = {"Encoder": models.Encoder}
+ADAPTERS: dict[str, type[nn.Module]] = {"Encoder": models.Encoder, "ImageGenerator": ImageGenerator}
 KERNELS: dict[str, Callable[..., Sampler[Any]]] = {
     "activation_max": samplers.activation_max,
     "annealed": samplers.annealed,
@@ -82,7 +83,7 @@ def encode(value: Any, name: str, kept: Kept) -> Any:
         return int(value) if isinstance(value, Integral) else float(value)
     if isinstance(value, Tensor):
         return _encode_tensor(value, name, kept)
-    if isinstance(value, list | tuple):
+    if isinstance(value, list | tuple | nn.ModuleList):
         return [encode(one, f"{name}.{i}", kept) for i, one in enumerate(value)]
     for kind, known in RECORDS.items():
         if type(value) is known.made:

@@ -47,9 +47,12 @@ def save(
     own for a prior, a condition or a schedule); FileExistsError, ValueError, NotADirectoryError or PermissionError for
     the folder, as `Samples.save`.
 
-    >>> import ppgn
-    >>> ppgn.pretrained.save(ppgn.load("mnist"), "digits", description="Handwritten digits.")  # doctest: +SKIP
-    >>> digits = ppgn.pretrained.from_pretrained("digits")  # doctest: +SKIP
+    >>> import ppgn, tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     ppgn.pretrained.save(ppgn.load("mnist"), f"{folder}/digits", description="Handwritten digits.")
+    ...     digits = ppgn.pretrained.from_pretrained(f"{folder}/digits")
+    >>> digits.latent_shape
+    (128,)
     """
     config, kept = _described(pipeline, description, licence)
     with files.new_folder(Path(folder), CONFIG if overwrite else None) as new:

@@ -140,6 +140,19 @@ def test_a_foreign_generator_is_brought_by_the_caller(foreign, tmp_path, monkeyp
     assert torch.equal(loaded.generator[0].weight, pipeline.generator[0].weight)
 
 
+def test_a_generator_of_anybodys_comes_back_with_its_range_and_prior(foreign, tmp_path):
+    network = nn.Sequential(nn.Linear(4, 192), nn.Tanh(), nn.Unflatten(1, (3, 8, 8)))
+    prior = ppgn.priors.truncated_gaussian((4,), threshold=2.0)
+    generator = pretrained.generator(network, latent_shape=(4,), prior=prior)
+    pipeline = ppgn.Pipeline(generator, condition=foreign.condition, sampler=walk)
+    pretrained.save(pipeline, tmp_path / "mine")
+    modules = {"generator": network, "condition.classifier": foreign.condition.classifier}
+    loaded = pretrained.from_pretrained(tmp_path / "mine", modules=modules)
+    assert same(here(loaded), here(pipeline))
+    assert (loaded.generator.value_range, loaded.latent_shape) == ((-1.0, 1.0), (4,))
+    assert torch.equal(loaded.generator.prior.threshold, prior.threshold)
+
+
 def test_modules_that_do_not_fit_or_are_unknown(foreign, tmp_path):
     pretrained.save(foreign, tmp_path / "mine")
     with pytest.raises(ValueError, match=r"modules must be among generator, condition\.classifier, got genrator"):
