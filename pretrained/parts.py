@@ -133,8 +133,10 @@ def decode_sampler(described: Any, kept: Kept) -> Callable[[Pipeline], Sampler[A
     """The inverse of `encode_sampler`. Raises DamagedFileError for another sampler or other arguments than it takes."""
     if described is None:
         return None
+    if not isinstance(described, Mapping):
+        raise DamagedFileError(f"sampler must be described by its name and settings, got {described!r}")
     if described.get("is") == "cycle":
-        inner = [decode_sampler(one, kept) for one in described["samplers"]]
+        inner = [decode_sampler(one, kept) for one in described.get("samplers", ())]
         return lambda pipeline: samplers.cycle(*(build(pipeline) for build in inner if build is not None))
     builder = _of(KERNELS, described.get("is"), "sampler")
     settings = arguments(described, builder, kept)

@@ -108,9 +108,8 @@ def from_pretrained(
     a file with another sha256 or a config.json that no `save` wrote, ValueError for another schema or for modules that
     are missing, unknown or do not fit.
     """
-    place = _place(source, revision)
+    place = _place(source, revision).pinned()
     config = _config(place)
-    place = place.pinned()
     given = dict(modules or {})
     unknown = given.keys() - config["networks"].keys()
     if unknown:
@@ -118,7 +117,7 @@ def from_pretrained(
     checksums = config["sha256"]
     kept = parts.Kept(tensors=place.tensors(TENSORS, checksums) if TENSORS in checksums else {})
     for name, entry in config["networks"].items():
-        network = rebuild.read(entry, name, place.tensors(entry["file"], checksums), given.get(name))
+        network = rebuild.read(entry, name, place.tensors(entry.get("file"), checksums), given.get(name))
         kept.networks[name] = network.to(device)
     return Pipeline(
         **{part: parts.decode(config[part], kept) for part in PARTS},
@@ -218,8 +217,9 @@ def _config(place: Place) -> dict[str, Any]:
             f"{path} must have schema {SCHEMA}, got {config.get('schema')!r}; it was written by ppgn "
             f"{config.get('ppgn', 'of unknown version')}, this is {version('ppgn')}"
         )
-    needed = (*PARTS, "sampler", "latent_shape", "batch_size", "origin", "networks", "sha256")
-    missing = [name for name in needed if name not in config]
+    objects = ("generator", "prior", "condition", "origin", "networks", "sha256")
+    needed = (*objects, "classifier", "start", "sampler", "latent_shape", "batch_size")
+    missing = [name for name in needed if name not in config or (name in objects and type(config[name]) is not dict)]
     if missing:
         raise files.DamagedFileError(f"{path} must describe a whole pipeline, but lacks {', '.join(missing)}")
     return config

@@ -14,7 +14,7 @@ from torch import nn
 
 import ppgn
 from ppgn import files, pretrained
-from ppgn.pretrained import hub
+from ppgn.pretrained import hub, parts
 
 # a process without a network: sockets cannot be made, and pickles cannot be read
 SCRIPT = """
@@ -214,6 +214,14 @@ def test_views_and_a_truncated_prior_come_back_to_the_same_bits(foreign, tmp_pat
     assert same(here(pretrained.from_pretrained(tmp_path / "mine", modules=modules)), here(pipeline))
 
 
+def test_all_priors_and_samplers_can_be_saved():
+    """A new one has to be listed."""
+    iterators, ramps = {"chain", "walk"}, {"linear", "geometric"}
+    builders = {name for name in ppgn.samplers.__all__ if name.islower()} - iterators - ramps
+    assert builders == {*parts.KERNELS, "cycle"}
+    assert {name for name in ppgn.priors.__all__ if name.islower()} | ramps <= parts.RECORDS.keys()
+
+
 def test_smc_comes_back_with_its_groups(foreign, tmp_path):
     groups = torch.arange(20) // 10
     pipeline = dataclasses.replace(
@@ -302,6 +310,13 @@ def test_a_missing_file(folder, name):
         (lambda c: c.update(schema=2, ppgn="9.0"), ValueError, r"must have schema 1, got 2; .* by ppgn 9\.0"),
         (lambda c: c.pop("schema"), ValueError, "must have schema 1, got None"),
         (lambda c: c.pop("prior"), files.DamagedFileError, "must describe a whole pipeline, but lacks prior"),
+        (lambda c: c.update(networks=[]), files.DamagedFileError, "must describe a whole pipeline, but lacks networks"),
+        (lambda c: c.update(sampler=3), files.DamagedFileError, "sampler must be described by its name and settings"),
+        (
+            lambda c: c["networks"]["generator"].pop("file"),
+            files.DamagedFileError,
+            r"must be a plain name\.safetensors with its sha256, got None",
+        ),
         (
             lambda c: c["networks"]["generator"].update(architecture="Nope"),
             files.DamagedFileError,
