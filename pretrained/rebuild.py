@@ -47,7 +47,7 @@ def read(entry: Mapping[str, Any], name: str, tensors: Mapping[str, Tensor], giv
     if given is not None:
         network = copy.deepcopy(given)
     elif "architecture" in entry:
-        network = _built(entry)
+        network = _built(entry, tensors)
     else:
         raise ValueError(
             f"{name} must be given, modules={{{name!r}: network}}: only its weights are kept, for a "
@@ -58,15 +58,17 @@ def read(entry: Mapping[str, Any], name: str, tensors: Mapping[str, Tensor], giv
     return network.eval().requires_grad_(False)
 
 
-def _built(entry: Mapping[str, Any]) -> nn.Module:
+def _built(entry: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> nn.Module:
     known: dict[str, Callable[..., nn.Module]] = dict(models.ARCHITECTURES)
     name, config = entry["architecture"], entry.get("config")
     if name not in known or not isinstance(config, Mapping):
         raise files.DamagedFileError(
             f"architecture must be one of {', '.join(sorted(known))}, with a config, got {name!r} and {config!r}"
         )
+    try:
+        with torch.device("meta"):  # takes no memory: an altered config may ask for any width
+            known[name](**config).load_state_dict(dict(tensors), assign=True)
+    except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        raise files.DamagedFileError(f"config must be that of {name} with its weights, but {error}") from None
     with torch.random.fork_rng(devices=[]):  # first weights are drawn and then replaced
-        try:
-            return known[name](**config)
-        except TypeError as error:
-            raise files.DamagedFileError(f"config must be that of {name}, but {error}") from None
+        return known[name](**config)
