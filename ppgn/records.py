@@ -8,12 +8,22 @@ import platform
 from collections.abc import Iterator, Mapping
 from importlib.metadata import version
 from types import CodeType, FunctionType
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 
 from ppgn import files
+
+
+@runtime_checkable
+class WithSettings(Protocol):
+    """A network with settings beside its weights, as an image classifier's preprocessing."""
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """Numbers and words by name."""
+        ...
 
 
 def versions() -> dict[str, str]:
@@ -25,7 +35,7 @@ def versions() -> dict[str, str]:
 
 
 def describe(value: Any) -> Any:
-    """`value` as JSON: frozen records by name and fields (no caches), networks by class, tensors by their numbers."""
+    """`value` as JSON: records by name and fields (no caches), networks by class and settings, tensors by numbers."""
     if value is None or isinstance(value, str | bool | int | float):
         return value
     if isinstance(value, Tensor):
@@ -41,6 +51,8 @@ def describe(value: Any) -> Any:
         }
     if isinstance(value, FunctionType):  # another function of the same name is told by its code
         return {"is": value.__qualname__, "code": hashlib.sha256(_code(value.__code__).encode()).hexdigest()[:16]}
+    if isinstance(value, nn.Module) and isinstance(value, WithSettings):
+        return {"is": type(value).__name__, **describe(value.settings)}
     return {"is": type(value).__name__}
 
 

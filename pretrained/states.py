@@ -75,7 +75,8 @@ def frozen(network: M) -> M:
     """A copy in eval mode whose weights ask for no gradient; they are the same memory, so that it costs none.
 
     The network itself keeps its mode, flags and gradients. What it learns later, in place, the copy knows too; moving
-    one of them to another device leaves the other where it is.
+    one of them to another device leaves the other where it is. Hooks are kept: they may be part of what it computes.
+    Raises TypeError for a network that copy.deepcopy cannot copy.
 
     >>> network = nn.Linear(2, 3)
     >>> copy = frozen(network)
@@ -86,7 +87,15 @@ def frozen(network: M) -> M:
     memo |= {id(buffer): buffer.detach() for buffer in network.buffers()}
     for module in network.modules():  # a weight computed in a forward pass, as by spectral_norm: no leaf, not copied
         memo |= {id(value): value.detach() for value in vars(module).values() if isinstance(value, Tensor)}
-    return deepcopy(network, memo).eval()
+        hooks = [dict(value) for name, value in vars(module).items() if name.endswith("_hooks")]
+        memo |= {id(hook): hook for named in hooks for hook in named.values()}  # with whatever they hold on to
+    try:
+        return deepcopy(network, memo).eval()
+    except Exception as error:  # whatever something in the network says to being copied
+        raise TypeError(
+            "the network must be one that copy.deepcopy can copy, so that yours stays as it is, but "
+            f"{type(network).__name__} is not: {type(error).__name__}: {error}"
+        ) from error
 
 
 def _plain(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
