@@ -1,7 +1,18 @@
 """Conditions: log p(y | x) of what is asked, y bound inside. One module each: a builder and its frozen record."""
 
 from ppgn.conditions._class_label import ClassLabel, Objective, class_label
+from ppgn.conditions._inpaint import Inpaint, inpaint
 from ppgn.conditions._unconditional import Unconditional, unconditional
 from ppgn.conditions._views import Views, views
 
-__all__ = ["ClassLabel", "Objective", "Unconditional", "Views", "class_label", "unconditional", "views"]
+__all__ = [
+    "ClassLabel",
+    "Inpaint",
+    "Objective",
+    "Unconditional",
+    "Views",
+    "class_label",
+    "inpaint",
+    "unconditional",
+    "views",
+]
