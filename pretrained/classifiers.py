@@ -30,6 +30,7 @@ class ImageClassifier(nn.Module):
     class_names      one a class, as far as known; ppgn.conditions.class_label takes them as labels
     classes          their number, if known before any image was seen
     adapt_channels   whether grey and RGB are brought to what the network takes
+    source           what `classifier` made the network by, as "timm/resnet18.a1_in1k"; empty for a module
     """
 
     def __init__(
@@ -39,10 +40,11 @@ class ImageClassifier(nn.Module):
         class_names: Sequence[str] = (),
         classes: int | None = None,
         adapt_channels: bool = True,
+        source: str = "",
     ):
         super().__init__()
         self.network, self.preprocessing, self.class_names = network, preprocessing, tuple(class_names)
-        self.classes, self.adapt_channels = classes, adapt_channels
+        self.classes, self.adapt_channels, self.source = classes, adapt_channels, source
         self.settings: dict[str, Any] = {"preprocessing": asdict(preprocessing), "adapt_channels": adapt_channels}
 
     def forward(self, x: Tensor) -> Tensor:
@@ -115,7 +117,8 @@ def classifier(
     count = classes or count or len(known) or None
     if known and len(known) != count:
         raise ValueError(f"class_names must hold one name for each of the {count} classes, got {len(known)}")
-    return ImageClassifier(network, record, known, count, adapt_channels).eval()
+    by_name = source if isinstance(source, str) else ""
+    return ImageClassifier(network, record, known, count, adapt_channels, by_name).eval()
 
 
 def _of_module(module: nn.Module, weights: Path | str | None) -> nn.Module:

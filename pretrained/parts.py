@@ -23,7 +23,11 @@ from torch import Tensor, nn
 from ppgn import conditions, models, priors, samplers
 from ppgn.files import DamagedFileError
 from ppgn.pipeline import Pipeline
+from ppgn.pretrained.classifiers import ImageClassifier
+from ppgn.pretrained.ensembles import Ensemble
 from ppgn.pretrained.generators import ImageGenerator
+from ppgn.pretrained.latents import LatentAutoencoder
+from ppgn.pretrained.preprocessing import Preprocessing
 from ppgn.types import Sampler
 
 
@@ -43,6 +47,7 @@ RECORDS: dict[str, Known] = {
     "joint": Known(priors.Joint, priors.joint),
     "linear": Known(samplers.linear, samplers.linear),
     "none": Known(priors.NoPrior, priors.none),
+    "preprocessing": Known(Preprocessing, Preprocessing),
     "truncated_gaussian": Known(
         priors.TruncatedGaussian, priors.truncated_gaussian, {"mean": "normal.mean", "std": "normal.std"}
     ),
@@ -50,7 +55,9 @@ RECORDS: dict[str, Known] = {
     "views": Known(conditions.Views, conditions.views),
 }
 # networks around a network: made again by their arguments, and only what is inside has a file
-ADAPTERS: dict[str, type[nn.Module]] = {"Encoder": models.Encoder, "ImageGenerator": ImageGenerator}
+ADAPTERS: dict[str, type[nn.Module]] = {
+    cls.__name__: cls for cls in (Ensemble, ImageClassifier, ImageGenerator, LatentAutoencoder, models.Encoder)
+}
 KERNELS: dict[str, Callable[..., Sampler[Any]]] = {
     "activation_max": samplers.activation_max,
     "annealed": samplers.annealed,
@@ -66,9 +73,13 @@ KERNELS: dict[str, Callable[..., Sampler[Any]]] = {
 
 @dataclass(frozen=True)
 class Kept:
-    """What a description refers to, by name: networks and tensors. `encode` fills it, `decode` reads it."""
+    """What a description refers to, by name: networks and tensors. `encode` fills it, `decode` reads it.
+
+    sources   of the networks that a library makes by name: {"source": "torchvision/resnet18", "classes": 1000}
+    """
 
     networks: dict[str, nn.Module] = field(default_factory=dict)
+    sources: dict[str, dict[str, Any]] = field(default_factory=dict)
     tensors: dict[str, Tensor] = field(default_factory=dict)
 
 
@@ -93,9 +104,12 @@ def encode(value: Any, name: str, kept: Kept) -> Any:
             }
     for kind, adapter in ADAPTERS.items():
         if type(value) is adapter:
-            return {"is": kind} | {
+            described = {
                 argument: encode(getattr(value, argument), name, kept) for argument in signature(adapter).parameters
             }
+            if isinstance(value, ImageClassifier) and value.source:
+                kept.sources[described["network"]["network"]] = {"source": value.source, "classes": value.classes}
+            return {"is": kind, **described}
     if isinstance(value, nn.Module):
         called = next((other for other, network in kept.networks.items() if network is value), name)
         kept.networks[called] = value

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from ppgn import files, models
+from ppgn.pretrained.classifiers import LIBRARIES
 from ppgn.pretrained.states import load_weights
 
 
@@ -25,12 +26,14 @@ def describe(network: nn.Module) -> dict[str, Any]:
     return {"class": f"{type(network).__module__}.{type(network).__qualname__}"}
 
 
-def write(network: nn.Module, name: str, path: Path) -> dict[str, Any]:
+def write(network: nn.Module, name: str, path: Path, source: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Write the network's weights as safetensors, its description in the header; returns its entry.
+
+    source: how a library makes the network by name, if one does.
 
     Raises TypeError for a network whose state is more than tensors.
     """
-    described, state = describe(network), network.state_dict()
+    described, state = dict(source or describe(network)), network.state_dict()
     other = [key for key, value in state.items() if not isinstance(value, Tensor)]
     if other:
         raise TypeError(f"{name} must have a state of tensors alone to be saved, but has {', '.join(other)}")
@@ -48,6 +51,8 @@ def read(entry: Mapping[str, Any], name: str, tensors: Mapping[str, Tensor], giv
         network = copy.deepcopy(given)
     elif "architecture" in entry:
         network = _built(entry, tensors)
+    elif "source" in entry:
+        network = _by_name(entry)
     else:
         raise ValueError(
             f"{name} must be given, modules={{{name!r}: network}}: only its weights are kept, for a "
@@ -72,3 +77,13 @@ def _built(entry: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> nn.Module
         raise files.DamagedFileError(f"config must be that of {name} with its weights, but {error}") from None
     with torch.random.fork_rng(devices=[]):  # first weights are drawn and then replaced
         return known[name](**config)
+
+
+def _by_name(entry: Mapping[str, Any]) -> nn.Module:
+    library, _, name = str(entry["source"]).partition("/")
+    if library not in LIBRARIES or not isinstance(entry.get("classes"), int):
+        raise files.DamagedFileError(
+            f"source must be of {' or '.join(LIBRARIES)}, with a number of classes, got {entry['source']!r} and "
+            f"{entry.get('classes')!r}"
+        )
+    return LIBRARIES[library](name, None, entry["classes"], 0).network  # random weights, to be replaced

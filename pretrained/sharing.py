@@ -150,7 +150,10 @@ def _fill(folder: Path, source: str, config: dict[str, Any], kept: parts.Kept) -
     """Write all files of a pipeline into an empty folder."""
     if kept.tensors:
         files.write_tensors(folder / TENSORS, kept.tensors, {})
-    networks = {name: rebuild.write(net, name, folder / f"{name}.safetensors") for name, net in kept.networks.items()}
+    networks = {
+        name: rebuild.write(network, name, folder / f"{name}.safetensors", kept.sources.get(name))
+        for name, network in kept.networks.items()
+    }
     checksums = {path.name: files.sha256(path) for path in sorted(folder.glob("*.safetensors"))}
     whole = {**config, "networks": networks, "sha256": checksums}
     files.write_json(folder / CONFIG, whole)

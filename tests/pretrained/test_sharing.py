@@ -140,6 +140,48 @@ def test_a_foreign_generator_is_brought_by_the_caller(foreign, tmp_path, monkeyp
     assert torch.equal(loaded.generator[0].weight, pipeline.generator[0].weight)
 
 
+@pytest.mark.parametrize("source", ["torchvision/squeezenet1_1", "timm/resnet10t"])
+def test_a_classifier_by_name_is_built_again_without_a_download(foreign, tmp_path, source):
+    classifier = pretrained.classifier(source, weights=None, classes=3, size=32, class_names=["a", "b", "c"], seed=3)
+    images = ppgn.models.build(lambda: ppgn.models.UpconvGenerator(4, (1, 16, 16), (4, 4)), 0).eval()
+    pipeline = ppgn.Pipeline(
+        images,
+        foreign.prior,
+        ppgn.conditions.class_label(classifier, ["b", "c"]),
+        classifier=classifier,
+        latent_shape=(4,),
+        sampler=walk,
+    )
+    pretrained.save(pipeline, tmp_path / "mine")
+    assert same(fresh(tmp_path / "mine"), here(pipeline))
+    loaded = pretrained.from_pretrained(tmp_path / "mine").classifier
+    assert loaded.class_names == ("a", "b", "c")
+    assert loaded.preprocessing == classifier.preprocessing
+    assert not any(p.requires_grad for p in loaded.parameters())
+
+
+def test_an_ensemble_comes_back_with_its_members(foreign, tmp_path):
+    own = ppgn.models.build(lambda: ppgn.models.ConvClassifier((3, 8, 8), 3, width=2, code=4), 0).eval()
+    both = pretrained.ensemble([own, pretrained.classifier(foreign.condition.classifier)], average="prob")
+    pipeline = foreign.given(ppgn.conditions.class_label(both, [2, 0]))
+    pretrained.save(pipeline, tmp_path / "mine")
+    modules = {"generator": foreign.generator, "condition.classifier.1": foreign.condition.classifier}
+    loaded = pretrained.from_pretrained(tmp_path / "mine", modules=modules)
+    assert same(here(loaded), here(pipeline))
+    assert loaded.condition.classifier.average == "prob"
+
+
+def test_a_source_that_is_no_library(foreign, tmp_path):
+    classifier = pretrained.classifier("timm/resnet10t", weights=None, classes=3)
+    pipeline = dataclasses.replace(foreign, classifier=classifier)
+    pretrained.save(pipeline, tmp_path / "mine")
+    modules = {"generator": foreign.generator, "condition.classifier": foreign.condition.classifier}
+    for source, error in (("os/system", files.DamagedFileError), ("timm/hf-hub:user/net", ValueError)):
+        edited(tmp_path / "mine", lambda c, source=source: c["networks"]["classifier"].update(source=source))
+        with pytest.raises(error, match=r"source must be of torchvision or timm|timm must know the network"):
+            pretrained.from_pretrained(tmp_path / "mine", modules=modules)
+
+
 def test_a_generator_of_anybodys_comes_back_with_its_range_and_prior(foreign, tmp_path):
     network = nn.Sequential(nn.Linear(4, 192), nn.Tanh(), nn.Unflatten(1, (3, 8, 8)))
     prior = ppgn.priors.truncated_gaussian((4,), threshold=2.0)
