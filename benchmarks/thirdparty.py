@@ -11,11 +11,11 @@ from itertools import islice
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 import ppgn
-from ppgn import data, evaluation, training
+from ppgn import data, evaluation, models, pretrained, training
 from ppgn.random import per_step
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -23,43 +23,7 @@ SHARED = ROOT.parent / "shared"
 WEIGHTS, FASHION = SHARED / "weights", SHARED / "data" / "fashion_mnist.npz"
 CACHE = ROOT / "runs" / "truth"
 BATCH = 125  # codes evaluated together: small enough for a processor's cache
-TEMPERATURE = 0.2  # of the VAE's discrete code
 TRAINING = 4000  # steps of the clothes' classifier
-
-
-class Gan(nn.Module):
-    """z (B, 64), standard normal -> digits (B, 1, 28, 28)."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.main = nn.Sequential(
-            nn.Linear(64, 256), nn.ReLU(), nn.Linear(256, 256), nn.ReLU(), nn.Linear(256, 784), nn.Tanh()
-        )
-
-    def forward(self, h: Tensor) -> Tensor:
-        return ((self.main(h) + 1) / 2).view(-1, 1, 28, 28)
-
-
-class JointVae(nn.Module):
-    """h (B, 20), standard normal -> clothes (B, 1, 32, 32).
-
-    The decoder takes 10 normals and a one-hot of 10. Here the one-hot is the softmax of the last 10 coordinates over a
-    low temperature: nearly one-hot, equally likely to be each, and still a differentiable function of a normal code (as
-    the relaxed code that the network was trained with, at temperature 0.67).
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.latent_to_features = nn.Sequential(nn.Linear(20, 256), nn.ReLU(), nn.Linear(256, 1024), nn.ReLU())
-        self.features_to_img = nn.Sequential(
-            nn.ConvTranspose2d(64, 32, 4, 2, 1), nn.ReLU(),
-            nn.ConvTranspose2d(32, 32, 4, 2, 1), nn.ReLU(),
-            nn.ConvTranspose2d(32, 1, 4, 2, 1), nn.Sigmoid(),
-        )  # fmt: skip
-
-    def forward(self, h: Tensor) -> Tensor:
-        code = torch.cat([h[:, :10], (h[:, 10:] / TEMPERATURE).softmax(1)], 1)
-        return self.features_to_img(self.latent_to_features(code).view(-1, 64, 4, 4))
 
 
 class LeNet(nn.Module):
@@ -85,19 +49,22 @@ class LeNet(nn.Module):
 
 def digits(weights: Path = WEIGHTS, batch: int = BATCH) -> ppgn.Pipeline:
     """p(z) of the GAN with LeNet-5 as its classifier; no condition yet. Raises FileNotFoundError without the files."""
-    generator = _filled(Gan(), _read(weights, "mnist_gan_mlp"), {"G.": "main."})
-    classifier = _filled(LeNet(), _read(weights, "mnist_lenet5"), {"convnet.": "", "fc.": ""})
-    return _pipeline(generator, classifier, 64, batch)
+    gan = nn.Sequential(
+        nn.Linear(64, 256), nn.ReLU(), nn.Linear(256, 256), nn.ReLU(), nn.Linear(256, 784), nn.Tanh(),
+        nn.Unflatten(1, (1, 28, 28)),
+    )  # fmt: skip
+    generator = pretrained.generator(gan, latent_shape=(64,), weights=_read(weights, "mnist_gan_mlp", "G."))
+    return _pipeline(generator, _read(weights, "mnist_lenet5", "convnet.", "fc."), batch)
 
 
 def clothes(weights: Path = WEIGHTS, images: Path = FASHION, cache: Path = CACHE, batch: int = BATCH) -> ppgn.Pipeline:
     """p(h) of the JointVAE with a LeNet-5 trained on `images` once and kept in `cache`; no condition yet."""
-    names = {"latent_to_features.": "latent_to_features.", "features_to_img.": "features_to_img."}
-    generator = _filled(JointVae(), _read(weights, "fashion_jointvae"), names)
+    vae = pretrained.load_weights(models.JointVAE(), _read(weights, "fashion_jointvae", ""))
     path = cache / "fashion_lenet5.safetensors"
     if not path.exists():
         _train(path, images)
-    return _pipeline(generator, _filled(LeNet(), load_file(path), {"": ""}), 20, batch)
+    generator = pretrained.generator(vae, latent_shape=vae.latent_shape, value_range=(0, 1))
+    return _pipeline(generator, pretrained.read_state(path), batch)
 
 
 def _train(path: Path, images: Path) -> None:
@@ -117,29 +84,21 @@ def _train(path: Path, images: Path) -> None:
     save_file(result.state_dict(), path)
 
 
-def _pipeline(generator: nn.Module, classifier: nn.Module, latent: int, batch: int) -> ppgn.Pipeline:
+def _pipeline(
+    generator: pretrained.ImageGenerator, classifier_weights: Mapping[str, Tensor], batch: int
+) -> ppgn.Pipeline:  # fmt: skip
     """Networks compiled, which halves the time of such small ones on a processor."""
-    generator, classifier = torch.compile(generator, dynamic=True), torch.compile(classifier, dynamic=True)
+    classifier = pretrained.frozen(pretrained.load_weights(LeNet(), classifier_weights))
     return ppgn.Pipeline(
-        generator, ppgn.priors.gaussian((latent,)), ppgn.conditions.unconditional(), classifier=classifier,
-        latent_shape=(latent,), batch_size=batch,
+        torch.compile(generator, dynamic=True), generator.prior, classifier=torch.compile(classifier, dynamic=True),
+        latent_shape=generator.latent_shape, batch_size=batch,
     )  # fmt: skip
 
 
-def _read(weights: Path, name: str) -> dict[str, Tensor]:
+def _read(weights: Path, name: str, *prefixes: str) -> dict[str, Tensor]:
+    """The tensors whose names begin with one of the prefixes, without it."""
     path = weights / f"{name}.safetensors"
     if not path.is_file():
         raise FileNotFoundError(f"the weights of {name} must be in {path}; give their folder by --weights")
-    return load_file(path)
-
-
-def _filled(network: nn.Module, tensors: Mapping[str, Tensor], prefixes: Mapping[str, str]) -> nn.Module:
-    """The network with those of the tensors whose names begin with a prefix, renamed; frozen, in eval mode."""
-    renamed = {
-        new + name.removeprefix(old): value
-        for old, new in prefixes.items()
-        for name, value in tensors.items()
-        if name.startswith(old)
-    }
-    network.load_state_dict(renamed)
-    return network.eval().requires_grad_(False)
+    tensors = pretrained.read_state(path)
+    return {key.removeprefix(start): tensors[key] for start in prefixes for key in tensors if key.startswith(start)}
