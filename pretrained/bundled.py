@@ -7,11 +7,13 @@ from inspect import signature
 from typing import Any
 
 import torch
+from torch import nn
 
 from ppgn import files, models, priors, samplers
 from ppgn.conditions import unconditional
 from ppgn.pipeline import Pipeline
 from ppgn.pretrained.catalogue import WEIGHTS, bundle, network
+from ppgn.pretrained.classifiers import classifier
 from ppgn.types import Density, Prior, Sampler
 
 KERNELS: dict[str, Callable[..., Sampler[Any]]] = {
@@ -52,13 +54,20 @@ def load(
         generator=network(name, parts["generator"]).to(device),
         prior=_prior(name, parts["prior"], device),
         condition=unconditional(),
-        classifier=network(name, "classifier").to(device),
+        classifier=_classifier(name, described).to(device),
         latent_shape=tuple(described["latent_shape"]),
         start=_start(name, described, {**parts["sampler"], **(settings or {})}.get("sigma_max", 0.0)),
         sampler=recommended,
         batch_size=batch_size,
         origin={"model": name, "variant": chosen},
     )
+
+
+def _classifier(name: str, described: Mapping[str, Any]) -> nn.Module:
+    """The bundle's condition network, with the names of its classes where they have any but their numbers."""
+    found = network(name, "classifier")
+    names = described.get("class_names", ())
+    return classifier(found, class_names=names) if names else found
 
 
 def _prior(name: str, described: Mapping[str, Any], device: torch.device | str) -> Prior:
@@ -68,7 +77,9 @@ def _prior(name: str, described: Mapping[str, Any], device: torch.device | str) 
         return priors.joint(models.Encoder(encoder).to(device).eval())
     if described["kind"] == "dae":
         denoiser = network(name, described["denoiser"]).to(device)
-        return priors.dae(denoiser, described["sigma"], isinstance(denoiser, models.LadderDenoiser))
+        return priors.dae(
+            denoiser, described["sigma"], isinstance(denoiser, models.LadderDenoiser | models.ConvLadderDenoiser)
+        )
     return priors.none()
 
 

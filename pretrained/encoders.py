@@ -12,37 +12,33 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ppgn.pretrained.classifiers import ImageClassifier
 from ppgn.pretrained.states import frozen
 
 
-def encoder(
-    network: nn.Module,
-    *,
-    h1: int,
-    h: int,
-    pool: int | None = None,
-    mean: Sequence[float] = (0.485, 0.456, 0.406),
-    std: Sequence[float] = (0.229, 0.224, 0.225),
-) -> TrunkEncoder:
-    """x (B, 3, H, W) in [0, 1] -> h1, the output of the first `h1` layers of network.features, -> h, of the first `h`.
+def encoder(classifier: ImageClassifier, *, h1: int, h: int, pool: int | None = None) -> TrunkEncoder:
+    """x (B, 3, H, W) in [0, 1] -> h1, the output of the first `h1` layers of its `features`, -> h, of the first `h`.
 
-    pool        average h to a map of pool x pool; None: as it is
-    mean, std   of the channels, by which the network's images were normalised; ImageNet's
+    classifier   see `ppgn.pretrained.classifier`. Its mean and std are taken over, its resizing is not: the encoder
+                 sees images of the size they come in
+    pool         average h to a map of pool x pool; None: as it is
 
-    The network is not changed and its parameters get no gradient. Raises ValueError if `features` is no Sequential of
-    so many layers.
+    The network is not changed and its parameters get no gradient. Raises ValueError if its `features` is no Sequential
+    of so many layers.
 
-    >>> import torchvision
-    >>> cut = encoder(torchvision.models.squeezenet1_1(), h1=8, h=13, pool=4)
+    >>> import torch
+    >>> from ppgn.pretrained import classifier
+    >>> cut = encoder(classifier("torchvision/squeezenet1_1", weights=None), h1=8, h=13, pool=4)
     >>> cut(torch.zeros(1, 3, 128, 128)).shape
     torch.Size([1, 512, 4, 4])
     """
+    network, preprocessing = classifier.network, classifier.preprocessing
     trunk = dict(network.named_children()).get("features")
-    if not isinstance(trunk, nn.Sequential) or not 0 < h1 < h <= len(trunk):
-        layers = len(trunk) if isinstance(trunk, nn.Sequential) else 0
+    layers = len(trunk) if isinstance(trunk, nn.Sequential) else 0
+    if not isinstance(trunk, nn.Sequential) or not 0 < h1 < h <= layers:
         kind = type(network).__name__
         raise ValueError(f"features must be a Sequential with 0 < h1 < h <= {layers} layers in {kind}, got {h1}, {h}")
-    return TrunkEncoder(frozen(trunk[:h]), h1, pool, mean, std)
+    return TrunkEncoder(frozen(trunk[:h]), h1, pool, preprocessing.mean, preprocessing.std)
 
 
 class TrunkEncoder(nn.Module):

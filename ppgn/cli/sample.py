@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,7 +22,9 @@ def sample_command(
     out: Annotated[Path, typer.Option(help="new folder for grid.png, chain.gif, samples.safetensors and run.json")],
     model: Annotated[str, typer.Option(help="a bundled model; `ppgn models` lists them")] = "mnist",
     variant: Annotated[str | None, typer.Option(help="one of the model's; default: its own")] = None,
-    label: Annotated[list[str] | None, typer.Option(help="a class, may be repeated; all: every class")] = None,
+    label: Annotated[
+        list[str] | None, typer.Option(help="a class, by number or name, may be repeated; all: every class")
+    ] = None,
     n: Annotated[int, typer.Option(help="chains for each label")] = 16,
     steps: Annotated[int, typer.Option(help="steps; with --resume, so many more")] = 200,
     seed: Annotated[int, typer.Option(help="chain i depends on (seed, i) alone")] = 0,
@@ -86,21 +89,29 @@ def _pipeline(
     if n < 1:
         raise ValueError(f"n must be at least 1, got {n}")
     pipeline = pretrained.load(model, variant, device=device_of(device), settings=settings, batch_size=batch_size)
-    classes = _classes(label, pretrained.describe(model)["classes"])
+    classes = _classes(label, pretrained.describe(model))
     labels = torch.tensor(classes).repeat_interleave(n)
     assert pipeline.classifier is not None
     return pipeline.given(class_label(pipeline.classifier, labels)), labels
 
 
-def _classes(label: list[str], classes: int) -> list[int]:
+def _classes(label: list[str], described: Mapping[str, Any]) -> list[int]:
+    """The numbers of the classes asked for, by number or name."""
+    classes, names = described["classes"], [name.lower() for name in described.get("class_names", ())]
     if label == ["all"]:
         return list(range(classes))
+    found = []
     for text in label:
-        if not (text.isdigit() and int(text) < classes):
+        if text.lower() in names:
+            found.append(names.index(text.lower()))
+        elif text.isdigit() and int(text) < classes:
+            found.append(int(text))
+        else:
+            known = f" ({', '.join(described['class_names'])})" if names else ""
             raise ValueError(
-                f"label must be all or one of 0..{classes - 1}, the model has {classes} classes, got {text!r}"
+                f"label must be all or one of 0..{classes - 1}, the model has {classes} classes{known}, got {text!r}"
             )
-    return [int(text) for text in label]
+    return found
 
 
 def _resumed(samples: Samples, steps: int, device: str | None, progress: bool) -> Samples:

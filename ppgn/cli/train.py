@@ -136,8 +136,8 @@ def joint(
     """Train the generator of Joint PPGN-h to invert an encoder's code; noiseless form: --noise 0 --weight-h 0."""
     levels = _widths(widths, "UpconvGenerator")
     config = {
-        "family": "joint", "data": data if len(data) > 1 else data[0], "part": part, "size": size, "encoder": str(encoder), "steps": steps,
-        "batch_size": batch_size, "seed": seed, "learning_rate": learning_rate, "widths": levels, "noise": noise,
+        "family": "joint", "data": data if len(data) > 1 else data[0], "part": part, "size": size,
+        "encoder": str(encoder), "steps": steps, "batch_size": batch_size, "seed": seed, "learning_rate": learning_rate, "widths": levels, "noise": noise,
         "balance": balance, "weights": [weight_image, weight_h1, weight_h, weight_gan], "flip": flip,
         "precision": check_precision(precision),
     }  # fmt: skip

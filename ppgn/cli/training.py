@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import torch
-import torchvision
 import typer
 from torch import Tensor
 
@@ -124,12 +123,9 @@ def encoder_of(path: Path, images: ImageSet, config: dict[str, Any]) -> models.C
 def cut_of(
     path: Path, cut: str, architecture: str, images: ImageSet, config: dict[str, Any]
 ) -> pretrained.TrunkEncoder:
-    """The encoder cut out of a network of torchvision's, whose weights are in a file."""
-    name = architecture.removeprefix("torchvision/")
-    if name == architecture or name not in torchvision.models.list_models():
-        raise ValueError(f"architecture must be torchvision/NAME, a name of torchvision.models, got {architecture!r}")
+    """The encoder cut out of a classifier of torchvision's or timm's, whose weights are in a file."""
     h1, h, pool = numbers(cut, "cut")
-    network = pretrained.load_weights(torchvision.models.get_model(name, weights=None), path)
+    network = pretrained.classifier(architecture, weights=path)
     config["encoder_sha256"], config["cut"] = files.fingerprint(network), cut
     return pretrained.encoder(network, h1=h1, h=h, pool=pool).to(images.images.device)
 

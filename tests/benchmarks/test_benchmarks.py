@@ -72,10 +72,9 @@ def test_quality_rows_are_held_against_the_truth(script):
     assert len(quality.HEAD) == len(quality.row("x", scores, truth[0])) + 3
 
 
-def test_every_network_of_the_bundle_has_its_command(script):
-    from ppgn import pretrained
-
-    bundle = script("bundle_mnist")
-    assert {card.name: card.command for card in pretrained.cards("mnist")} == {
-        name: bundle.command(name) for name in bundle.NETWORKS
+@pytest.mark.parametrize("bundle", pretrained.names())
+def test_every_network_of_a_bundle_has_its_command(script, bundle):
+    recipe = script("recipes").RECIPES[bundle]
+    assert {card.name: card.command for card in pretrained.cards(bundle)} == {
+        name: recipe.command(name) for name in recipe.networks
     }

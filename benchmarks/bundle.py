@@ -1,0 +1,152 @@
+"""Make a bundle: train every network by its command (recipes.py), measure it, write weights and cards.
+
+    python benchmarks/bundle.py mnist train --data mnist.npz --work runs/mnist      # about 60 minutes on 2 cores
+    python benchmarks/bundle.py mnist pack --work runs/mnist
+
+A run that was stopped goes on where it was. Everything but the judge sees the first half of the training images; the
+judge sees the other half, has another architecture and another seed, and is never a condition.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import torch
+from recipes import RECIPES, Recipe
+
+from ppgn import data, evaluation, files, models, pretrained
+from ppgn.pretrained.catalogue import WEIGHTS
+from ppgn.training.ladder import linear_error
+
+LARGE = 1000  # numbers in a tensor from which on it may be stored as float16
+
+
+def train(recipe: Recipe, source: Path, work: Path, only: list[str]) -> None:
+    work.mkdir(parents=True, exist_ok=True)
+    if not (work / recipe.file).exists():
+        (work / recipe.file).symlink_to(source.resolve())
+    for name in only or recipe.networks:
+        if (work / name / "model.safetensors").exists():
+            continue
+        arguments = shlex.split(recipe.command(name))[1:]
+        subprocess.run([sys.executable, "-m", "ppgn", *arguments, "--resume"], cwd=work, check=True)
+
+
+@torch.no_grad()
+def measure(recipe: Recipe, name: str, out: Path, test: data.ImageSet) -> dict[str, float]:
+    """Figures on the test images, of the weights as they are stored."""
+    network = models.load(out / f"{name}.safetensors")
+    encoder = models.load(out / "encoder.safetensors")
+    x = data.to_float(test.images)
+    if isinstance(network, models.ConvClassifier | models.ResidualClassifier):
+        return {"test accuracy": round(evaluation.agreement(network, x, test.labels), 4)}
+    h = evaluation.features(encoder, x)
+    if isinstance(network, models.CodeDenoiser):
+        _, header = files.read_tensors(out / f"{name}.safetensors")
+        sigma = header["trained"]["sigma"]
+        noise = torch.randn(h.shape, generator=torch.Generator().manual_seed(0))
+        left = (network(h + sigma * noise) - h).square().mean() / sigma**2
+        return {"sigma": sigma, "test error over sigma^2": round(float(left), 4)}
+    if isinstance(network, models.LadderDenoiser):
+        return {f"test error over the best linear, sigma {s:g}": over_linear(network, h, s) for s in recipe.levels}
+    made = torch.cat([network(part) for part in h.split(500)])
+    judge = models.load(out / "judge.safetensors")
+    code = evaluation.features(encoder, made)
+    return {
+        "test reconstruction mean squared error": round(float((made - x).square().mean()), 5),
+        "test code error over variance": round(float((code - h).square().mean() / h.var()), 4),
+        "judge's accuracy on reconstructions": round(evaluation.agreement(judge, made, test.labels), 4),
+    }
+
+
+def over_linear(network: models.LadderDenoiser, h: torch.Tensor, sigma: float) -> float:
+    """Squared error at one level over that expected of the best linear denoiser."""
+    noise = torch.randn(h.shape, generator=torch.Generator().manual_seed(0))
+    error = (network(h + sigma * noise, sigma) - h).square().sum(1).mean()
+    return round(float(error / linear_error(network.std, torch.tensor([sigma]))), 4)
+
+
+def pack(bundle: str, work: Path) -> None:
+    """Write weights and cards; the rest of bundle.json (variants and their settings) is kept as it is."""
+    recipe, out = RECIPES[bundle], WEIGHTS / bundle
+    out.mkdir(parents=True, exist_ok=True)
+    test = data.load(str(work / recipe.file), "test")
+    for name in recipe.networks:
+        tensors, header = files.read_tensors(work / name / "model.safetensors")
+        files.write_tensors(out / f"{name}.safetensors", stored(tensors, recipe.half), header)
+    for name, (role, _) in recipe.networks.items():
+        write_card(recipe, name, role, out, test)
+    write_statistics(recipe, work, out, test)
+    described = files.read_json(out / "bundle.json")
+    statistics = ("codes.safetensors", "reference.safetensors")
+    described |= {"networks": list(recipe.networks), "sha256": {name: files.sha256(out / name) for name in statistics}}
+    files.write_json(out / "bundle.json", described)
+    for card in pretrained.cards(bundle):
+        print(card.name, card.path.stat().st_size, dict(card.measured))
+
+
+def stored(tensors: dict[str, torch.Tensor], half: bool) -> dict[str, torch.Tensor]:
+    """The tensors to write: matrices and kernels may lose bits, statistics and offsets do not."""
+    large = {name for name, value in tensors.items() if value.ndim >= 2 and value.numel() >= LARGE and name != "basis"}
+    return {name: value.half() if half and name in large else value for name, value in tensors.items()}
+
+
+def write_card(recipe: Recipe, name: str, role: str, out: Path, test: data.ImageSet) -> None:
+    path = out / f"{name}.safetensors"
+    _, header = files.read_tensors(path)
+    code = header["config"].get("code")
+    files.write_json(out / f"{name}.json", {
+        "role": role, "architecture": f"{header['architecture']} {json.dumps(header['config'])}",
+        "data": f"{recipe.images}, training images {header['trained']['part']}", "command": recipe.command(name),
+        "seed": header["trained"]["seed"], "sha256": files.sha256(path),
+        "measured": measure(recipe, name, out, test), "latent_shape": code and [code],
+        "value_range": None if name in ("dae", "ladder") else [0.0, 1.0],
+        "source": "trained here, by command", "revision": None, "licence": "MIT",
+    })  # fmt: skip
+
+
+@torch.no_grad()
+def write_statistics(recipe: Recipe, work: Path, out: Path, test: data.ImageSet) -> None:
+    """Mean and spread of real codes, where walks start; the judge's moments of real images, for distances."""
+    encoder, judge = (models.load(out / f"{name}.safetensors") for name in ("encoder", "judge"))
+    _, header = files.read_tensors(out / "encoder.safetensors")
+    part, images = header["trained"]["part"], data.load(str(work / recipe.file))
+    codes = evaluation.features(encoder, data.to_float(images.part(part).images))
+    moments = {"mean": codes.mean(0), "std": codes.std(0).clamp(min=0.01)}  # dead units stay near 0
+    files.write_tensors(out / "codes.safetensors", moments, {"of": f"codes of {recipe.images} training images {part}"})
+    features = evaluation.features(judge, data.to_float(test.images))
+    found = evaluation.moments(features)
+    tensors = {"mean": found.mean, "covariance": found.covariance}
+    floor = images.per_class(100)
+    floor_features = evaluation.features(judge, data.to_float(floor.images))
+    tensors |= {
+        "floor_distance": torch.tensor(evaluation.frechet_distance(evaluation.moments(floor_features), found)),
+        "floor_spread": torch.tensor(evaluation.spread(floor_features, floor.labels)),
+    }
+    of = f"judge's features of the {len(test):,} {recipe.images} test images; floor: 1,000 training images, 100 a class"
+    files.write_tensors(out / "reference.safetensors", tensors, {"of": of})
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("bundle", choices=list(RECIPES))
+    parser.add_argument("what", choices=["train", "pack"])
+    parser.add_argument("--data", type=Path, help="the image set, for train; default: its usual name")
+    parser.add_argument("--work", type=Path, help="where its runs are; default: runs/BUNDLE")
+    parser.add_argument("--only", nargs="*", default=[], help="networks to train")
+    arguments = parser.parse_args()
+    recipe = RECIPES[arguments.bundle]
+    work = arguments.work or Path("runs") / arguments.bundle
+    if arguments.what == "train":
+        train(recipe, arguments.data or Path(recipe.file), work, arguments.only)
+    else:
+        pack(arguments.bundle, work)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,78 @@
+"""What every network of every bundle is trained with: the commands, told once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A bundle: its images, and role and arguments of each network.
+
+    images    name of the image set, for cards
+    file      of the images, as the commands call it
+    levels    noise levels at which the ladder's card says how good it is
+    half      whether large weights are stored as float16 (half the file; they are computed with as float32)
+    """
+
+    images: str
+    file: str
+    networks: dict[str, tuple[str, str]]
+    levels: tuple[float, ...]
+    half: bool = True
+
+    def command(self, name: str) -> str:
+        """The command that trains a network."""
+        family, rest = self.networks[name][1].split(" ", 1)
+        return f"ppgn train {family} --data {self.file} {rest} --out {name}"
+
+
+ENCODER = "--encoder encoder/model.safetensors"
+ROLES = {
+    "encoder": "x -> h1 -> h, whose codes the generators invert",
+    "classifier": "the condition p(y | x)",
+    "judge": "scores samples; never a condition",
+    "generator": "G of Joint PPGN-h, noise 0.5",
+    "generator-noiseless": "G of Noiseless Joint PPGN-h",
+    "dae": "r(h), the prior of PPGN-h",
+    "ladder": "D(h; sigma), the prior of the annealed walk",
+}
+FIRST, SECOND = "0:30000", "30000:60000"
+A, B = "0:25000", "25000:50000"
+DIGITS = {
+    "encoder": f"classifier --part {FIRST} --seed 0",
+    "classifier": f"classifier --part {FIRST} --seed 1",
+    "judge": f"classifier --arch residual --part {SECOND} --seed 2 --steps 1500",
+    "generator": f"joint {ENCODER} --part {FIRST} --seed 0 --noise 0.5",
+    "generator-noiseless": f"joint {ENCODER} --part {FIRST} --seed 0 --noise 0 --weight-h 0",
+    "dae": f"dae {ENCODER} --part {FIRST} --seed 0 --sigma 1.87",
+    "ladder": f"dae {ENCODER} --part {FIRST} --seed 0 --sigma-min 0.1 --sigma-max 20 --steps 20000 --batch-size 512",
+}
+FASHION = {
+    "encoder": f"classifier --part {FIRST} --seed 0 --steps 4000",
+    "classifier": f"classifier --part {FIRST} --seed 1 --steps 4000",
+    "judge": f"classifier --arch residual --part {SECOND} --seed 2 --steps 3000",
+    "generator-noiseless": f"joint {ENCODER} --part {FIRST} --seed 0 --noise 0 --weight-h 0",
+    "ladder": f"dae {ENCODER} --part {FIRST} --seed 0 --sigma-min 0.1 --sigma-max 20 --steps 20000 --batch-size 512",
+}
+FAST = "--flip --precision bfloat16"
+CIFAR = {
+    "encoder": f"classifier --width 32 --code 256 --part {A} --seed 0 --steps 4000 {FAST}",
+    "classifier": f"classifier --width 32 --code 256 --part {A} --seed 1 --steps 4000 {FAST}",
+    "judge": f"classifier --arch residual --width 32 --part {B} --seed 2 --steps 5000 {FAST}",
+    "generator-noiseless": (
+        f"joint {ENCODER} --part {A} --seed 0 --noise 0 --weight-h 0 --widths 96,48,24 --steps 9000 {FAST}"
+    ),
+    "ladder": f"dae {ENCODER} --part {A} --seed 0 --sigma-min 0.1 --sigma-max 20 --steps 20000 --batch-size 512",
+}
+
+
+def _with_roles(arguments: dict[str, str]) -> dict[str, tuple[str, str]]:
+    return {name: (ROLES[name], text) for name, text in arguments.items()}
+
+
+RECIPES = {
+    "mnist": Recipe("MNIST", "mnist.npz", _with_roles(DIGITS), (0.2, 0.5, 1.0, 2.0, 5.0, 10.0), half=False),
+    "fashion": Recipe("Fashion-MNIST", "fashion_mnist.npz", _with_roles(FASHION), (0.2, 0.5, 1.0, 2.0, 5.0, 10.0)),
+    "cifar10": Recipe("CIFAR-10", "cifar10_jpeg.npz", _with_roles(CIFAR), (0.2, 0.5, 1.0, 2.0, 5.0, 10.0)),
+}
