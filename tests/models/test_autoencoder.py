@@ -23,6 +23,7 @@ def photographs():
     return torch.stack([torch.tensor(image[:424]) for image in load_sample_images().images]).permute(0, 3, 1, 2) / 255
 
 
+@pytest.mark.slow
 def test_photographs_come_back(tiny, photographs):
     """27 dB in the mean of the two; the owner of the weights has 27.1 on small ImageNet pictures, 31.1 on larger."""
     with torch.no_grad():
