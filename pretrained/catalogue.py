@@ -76,8 +76,10 @@ def card(name: str, part: str) -> Card:
     if part not in known:
         raise ValueError(f"{name} has the networks {', '.join(known)}, got {part!r}")
     described = files.read_json(WEIGHTS / name / f"{part}.json")
-    pairs = {key: tuple(value) if isinstance(value, list) else value for key, value in described.items()}
-    return Card(bundle=name, name=part, **pairs)
+    fields: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in described.items()
+    }
+    return Card(bundle=name, name=part, **fields)
 
 
 def network(name: str, part: str) -> nn.Module:

@@ -44,6 +44,7 @@ RECORDS: dict[str, Known] = {
     "dae": Known(priors.DAE, priors.dae),
     "gaussian": Known(priors.Gaussian, priors.gaussian),
     "geometric": Known(samplers.geometric, samplers.geometric),
+    "inpaint": Known(conditions.Inpaint, conditions.inpaint),
     "joint": Known(priors.Joint, priors.joint),
     "linear": Known(samplers.linear, samplers.linear),
     "none": Known(priors.NoPrior, priors.none),

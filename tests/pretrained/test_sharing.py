@@ -256,6 +256,16 @@ def test_views_and_a_truncated_prior_come_back_to_the_same_bits(foreign, tmp_pat
     assert same(here(pretrained.from_pretrained(tmp_path / "mine", modules=modules)), here(pipeline))
 
 
+def test_known_pixels_come_back_to_the_same_bits(foreign, tmp_path):
+    hole = torch.zeros(8, 8, dtype=torch.bool)
+    hole[2:5] = True
+    condition = ppgn.conditions.inpaint(torch.full((3, 8, 8), 0.25), hole, noise=0.5, inside=foreign.condition)
+    pipeline = foreign.given(condition)
+    pretrained.save(pipeline, tmp_path / "mine")
+    modules = {"generator": foreign.generator, "condition.inside.classifier": foreign.condition.classifier}
+    assert same(here(pretrained.from_pretrained(tmp_path / "mine", modules=modules)), here(pipeline))
+
+
 def test_all_priors_and_samplers_can_be_saved():
     """A new one has to be listed."""
     iterators, ramps = {"chain", "walk"}, {"linear", "geometric"}
