@@ -54,6 +54,8 @@ def load_weights(network: M, weights: Path | str | Mapping[str, Tensor], checksu
     source = "the weights" if isinstance(weights, Mapping) else str(weights)
     state = dict(weights) if isinstance(weights, Mapping) else read_state(weights, checksum)
     needed = network.state_dict()
+    # batch normalisation's counter of training steps: files of before it, and pruned ones, do without
+    state = {name: value for name, value in needed.items() if name.endswith("num_batches_tracked")} | state
     shapes = [
         f"{name} {tuple(state[name].shape)} for {tuple(needed[name].shape)}"
         for name in needed

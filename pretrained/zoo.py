@@ -89,7 +89,9 @@ def timm_classifier(name: str, weights: Weights, classes: int | None, seed: int)
     _require_classes(weights, classes, own, f"timm/{name}")
     count = classes or own
     if count == 0:
-        raise ValueError(f"timm/{name} is no classifier: its weights end in features; give classes and weights=PATH")
+        raise ValueError(
+            f"timm/{name} is no classifier: its weights end in features; give classes, and weights=PATH or None"
+        )
     source = _timm_source(config, f"timm/{name}") if weights == PRETRAINED else {}
     with _seeded(seed):
         try:
