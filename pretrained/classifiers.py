@@ -98,8 +98,10 @@ def classifier(
     """
     if fit not in get_args(Fit):
         raise ValueError(f"fit must be one of {', '.join(get_args(Fit))}, got {fit!r}")
+    names: tuple[str, ...] = ()
+    count: int | None = None
     if isinstance(source, nn.Module):
-        network, names, count = _of_module(source, weights), (), None
+        network = _of_module(source, weights)
         record = Preprocessing(channels=channels or _channels(network, mean))
     elif isinstance(source, str):
         library, _, name = source.partition("/")

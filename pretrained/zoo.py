@@ -73,6 +73,7 @@ def torchvision_classifier(name: str, weights: Weights, classes: int | None, see
 def timm_classifier(name: str, weights: Weights, classes: int | None, seed: int) -> Found:
     """`name` as "resnet18" or "resnet18.a1_in1k"; see `classifier`."""
     import timm  # imported here: it takes seconds
+    from timm.data.config import resolve_model_data_config
 
     architecture, _, tag = name.partition(".")
     if not timm.is_model(architecture):
@@ -95,25 +96,25 @@ def timm_classifier(name: str, weights: Weights, classes: int | None, seed: int)
     source = _timm_source(config, f"timm/{name}") if weights == PRETRAINED else {}
     with _seeded(seed):
         try:
-            network = timm.create_model(name, pretrained=weights == PRETRAINED, num_classes=count, **source)
+            network: Any = timm.create_model(name, pretrained=weights == PRETRAINED, num_classes=count, **source)
         except OSError as error:
             raise hub.unreachable(f"timm/{name}", error) from error
     if weights is not None and weights != PRETRAINED:
         load_weights(network, weights)
     names = timm_names(network.pretrained_cfg) if count == own else ()
-    return Found(network, of_timm(timm.data.resolve_model_data_config(network)), names, count)
+    return Found(network, of_timm(resolve_model_data_config(network)), names, count)
 
 
 def timm_names(config: Mapping[str, Any]) -> tuple[str, ...]:
     """What the classes of a timm network are called: its own names, or those of the ImageNet set of that many."""
-    from timm import data
+    from timm.data.imagenet_info import ImageNetInfo, infer_imagenet_subset
 
     names = config.get("label_names")
     if names:
         told = config.get("label_descriptions") or {}
         return tuple(told.get(one, one) for one in names)
-    subset = data.infer_imagenet_subset(dict(config))
-    return () if subset is None else tuple(data.ImageNetInfo(subset).label_descriptions())
+    subset = infer_imagenet_subset(dict(config))
+    return () if subset is None else tuple(ImageNetInfo(subset).label_descriptions())
 
 
 def _timm_source(config: Any, what: str) -> dict[str, Any]:
@@ -187,5 +188,5 @@ def _unknown(library: str, name: str, known: Sequence[str]) -> ValueError:
 def _seeded(seed: int) -> Iterator[None]:
     """Random weights from a seed; the caller's generator stays where it was."""
     with torch.random.fork_rng(devices=[]):
-        torch.random.default_generator.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)
         yield
