@@ -175,9 +175,12 @@ def read_tensors(path: Path, checksum: str | None = None) -> tuple[dict[str, Ten
     except SafetensorError as error:
         raise DamagedFileError(f"{path} must be a whole safetensors file: {error}") from None
     try:
-        return tensors, json.loads(metadata.get("ppgn", "{}"))
-    except json.JSONDecodeError as error:
+        header = json.loads(metadata.get("ppgn", "{}"))
+    except (json.JSONDecodeError, RecursionError) as error:
         raise DamagedFileError(f"{path} must have a JSON header: {error}") from None
+    if not isinstance(header, dict):
+        raise DamagedFileError(f"{path} must have a JSON object for its header, got {type(header).__name__}")
+    return tensors, header
 
 
 def fingerprint(module: torch.nn.Module) -> str:

@@ -12,6 +12,7 @@ from torch import nn
 from ppgn import files
 from ppgn.models.autoencoder import TinyAutoencoder
 from ppgn.models.biggan import BigGANDeep
+from ppgn.models.bounded import Bounded
 from ppgn.models.caffe_layouts import caffenet, deepsim, places205
 from ppgn.models.caffe_networks import CaffeGenerator, CaffeNetwork
 from ppgn.models.classifier import ConvClassifier, Encoder, ResidualClassifier
@@ -30,6 +31,7 @@ __all__ = [
 ]  # fmt: skip
 
 M = TypeVar("M", bound=nn.Module)
+SPARE = 2**20  # numbers that a network may need beside those in its file: constants that are not saved
 
 ARCHITECTURES: dict[str, type[nn.Module]] = {
     cls.__name__: cls
@@ -69,10 +71,13 @@ def load(path: Path, checksum: str | None = None, architecture: str | None = Non
     """
     tensors, header = files.read_tensors(path, checksum)
     name = header.get("architecture", architecture)
-    if name not in ARCHITECTURES:
+    if not isinstance(name, str) or name not in ARCHITECTURES:
         raise files.DamagedFileError(f"{path} must name an architecture of {sorted(ARCHITECTURES)}, got {name!r}")
-    with torch.random.fork_rng(devices=[]):
-        module = ARCHITECTURES[name](**header.get("config", {}))
+    try:
+        with torch.random.fork_rng(devices=[]), Bounded(sum(t.numel() for t in tensors.values()) + SPARE):
+            module = ARCHITECTURES[name](**header.get("config", {}))
+    except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        raise files.DamagedFileError(f"{path} must have a configuration that {name} takes: {error}") from None
     try:
         module.load_state_dict(tensors)
     except RuntimeError as error:

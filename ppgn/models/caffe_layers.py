@@ -153,7 +153,7 @@ def _pool(layer: Layer, x: Tensor) -> Tensor:
     padded = functional.pad(x, (left, right, top, bottom), value=edge)
     if layer["method"] == "MAX":
         return functional.max_pool2d(padded, kernel, layer["stride"])
-    sums = functional.avg_pool2d(padded, kernel, layer["stride"], divisor_override=1)
+    sums: Tensor = functional.avg_pool2d(padded, kernel, layer["stride"], divisor_override=1)
     lengths = []
     for axis, count in enumerate(counts):
         start = torch.arange(count, device=x.device) * layer["stride"][axis]

@@ -39,7 +39,7 @@ def deepsim(layer: str = "fc6", size: int = 256) -> CaffeGenerator:
     >>> with torch.device("meta"):
     ...     generator = deepsim("fc6", size=227)
     >>> generator.latent_shape, sum(p.numel() for p in generator.parameters())
-    ((4096,), 56187427)
+    ((4096,), 56097891)
     """
     if layer not in CODES:
         raise ValueError(f"layer must be one of {', '.join(CODES)}, got {layer!r}")

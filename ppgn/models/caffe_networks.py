@@ -210,7 +210,7 @@ def _register_mean(network: nn.Module, shape: Sequence[int], size: tuple[int, in
     least = tuple(shape)[:1] == (3,) and len(shape) == 3 and all(isinstance(n, int) for n in shape)
     if not least or (tuple(shape) != (3, 1, 1) and (shape[1] < size[0] or shape[2] < size[1])):
         raise ValueError(f"mean_shape must be (3, 1, 1) or (3, H, W) of at least {size}, got {tuple(shape)}")
-    network.register_buffer("mean", torch.tensor(BGR_MEAN)[:, None, None].expand(*shape).clone())
+    network.register_buffer("mean", torch.empty(*shape).copy_(torch.tensor(BGR_MEAN)[:, None, None]))
 
 
 def _centre(x: Tensor, size: tuple[int, int]) -> Tensor:

@@ -4,9 +4,16 @@ import pytest
 import torch
 
 from ppgn import files, models
+from ppgn.models.caffe_layouts import convolution, linear, relu
 
 SMALL = {
     "BigGANDeep": lambda: models.BigGANDeep(128, latent=4, width=8, classes=3, steps=3),
+    "CaffeGenerator": lambda: models.CaffeGenerator(
+        [convolution("up", "feat", 4, 3, 4, stride=2, pad=1, kind="Deconvolution")], (4, 3, 3)
+    ),
+    "CaffeNetwork": lambda: models.CaffeNetwork(
+        [convolution("conv", "data", 3, 4, 3), relu("relu", "conv"), linear("fc", "conv", 4 * 6 * 10, 5)], (8, 12)
+    ),
     "CodeDenoiser": lambda: models.CodeDenoiser(8, (16, 4, 16)),
     "ConditionalDiscriminator": lambda: models.ConditionalDiscriminator(8, (3, 8, 12), width=4),
     "ConvClassifier": lambda: models.ConvClassifier((3, 8, 12), classes=4, width=4, code=8),
@@ -21,6 +28,8 @@ SMALL = {
 }
 INPUTS = {
     "BigGANDeep": [(2, 8)],
+    "CaffeGenerator": [(2, 4, 3, 3)],
+    "CaffeNetwork": [(2, 3, 8, 12)],
     "CodeDenoiser": [(2, 8)],
     "ConditionalDiscriminator": [(2, 3, 8, 12), (2, 8)],
     "ConvClassifier": [(2, 3, 8, 12)],
