@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from ppgn import pretrained
+
 SCRIPTS = Path(__file__).parents[2] / "benchmarks"
 
 
