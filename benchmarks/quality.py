@@ -12,11 +12,12 @@ import argparse
 import statistics
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
+import judging
 import tables
 import torch
+from judging import Score
 from torch import Tensor
 
 import ppgn
@@ -29,25 +30,8 @@ LABELS = torch.arange(10).repeat_interleave(N // 10)
 JUDGE = pretrained.network("mnist", "judge")
 
 
-@dataclass(frozen=True)
-class Score:
-    judge: float
-    guide: float
-    distance: float
-    spread: float
-    seconds: float
-
-
 def score(images: Tensor, labels: Tensor, reference: evaluation.Moments, seconds: float = 0.0) -> Score:
-    features = evaluation.features(JUDGE, images)
-    guide = pretrained.network("mnist", "classifier")
-    return Score(
-        evaluation.agreement(JUDGE, images, labels),
-        evaluation.agreement(guide, images, labels),
-        evaluation.frechet_distance(evaluation.moments(features), reference),
-        evaluation.spread(features, labels),
-        seconds,
-    )
+    return judging.score(images, labels, JUDGE, pretrained.network("mnist", "classifier"), reference, seconds)
 
 
 def walk(variant: str | None, released: bool) -> Callable[[int], tuple[Tensor, float]]:
@@ -67,21 +51,13 @@ def walk(variant: str | None, released: bool) -> Callable[[int], tuple[Tensor, f
 
 
 def truth(seed: int) -> tuple[Tensor, float]:
-    """The default's own prior, walked without a condition, kept by rejection: y ~ p(y | x), the first 100 of each.
-
-    What a perfect walk on p(h) p(y | G(h)) would give, y uniform; seconds for as many draws as that took.
-    """
+    """The default's own prior, walked without a condition, kept by rejection; seconds for as many draws as that took."""
     pipeline = pretrained.load("mnist", batch_size=200)
-    guide = pipeline.classifier
-    assert guide is not None
+    assert pipeline.classifier is not None
     began = time.perf_counter()
     images = ppgn.sample(pipeline, DRAWS, STEPS, seed, frames=0).images
-    chances = evaluation.in_parts(guide, images).softmax(1)
-    chosen = torch.multinomial(chances, 1, generator=torch.Generator().manual_seed(seed))[:, 0]
-    kept = [(chosen == label).nonzero()[: N // 10, 0] for label in range(10)]
-    if min(len(rows) for rows in kept) < N // 10:
-        raise RuntimeError(f"{DRAWS} draws must hold {N // 10} of every class, got {[len(rows) for rows in kept]}")
-    return images[torch.cat(kept)], time.perf_counter() - began
+    kept, _ = judging.kept_by_rejection(images, pipeline.classifier, N // 10, seed)
+    return kept, time.perf_counter() - began
 
 
 def main() -> None:

@@ -63,7 +63,10 @@ CIFAR = {
     "generator-noiseless": (
         f"joint {ENCODER} --part {A} --seed 0 --noise 0 --weight-h 0 --widths 96,48,24 --steps 9000 {FAST}"
     ),
-    "ladder": f"dae {ENCODER} --part {A} --seed 0 --sigma-min 0.1 --sigma-max 20 --steps 20000 --batch-size 512",
+    "ladder": (
+        f"dae {ENCODER} --part {A} --seed 0 --sigma-min 0.1 --sigma-max 20 --steps 20000 --batch-size 512 "
+        "--precision bfloat16"
+    ),
 }
 
 

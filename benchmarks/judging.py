@@ -1,0 +1,58 @@
+"""What several scripts judge by: samples against their labels, and the truth that a condition of few classes allows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ppgn import evaluation
+
+Classifier = Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class Score:
+    """Of one set of images: shares that the judge and the guide give their label, Fréchet distance, spread, seconds."""
+
+    judge: float
+    guide: float
+    distance: float
+    spread: float
+    seconds: float
+
+
+def score(
+    images: Tensor,
+    labels: Tensor,
+    judge: evaluation.Judge,
+    guide: Classifier,
+    reference: evaluation.Moments,
+    seconds: float = 0.0,
+) -> Score:
+    features = evaluation.features(judge, images)
+    return Score(
+        evaluation.agreement(judge, images, labels),
+        float((evaluation.in_parts(guide, images).argmax(1) == labels).float().mean()),
+        evaluation.frechet_distance(evaluation.moments(features), reference),
+        evaluation.spread(features, labels),
+        seconds,
+    )
+
+
+def kept_by_rejection(images: Tensor, guide: Classifier, each: int, seed: int) -> tuple[Tensor, Tensor]:
+    """Draws of the prior and the labels they are kept under, y ~ p(y | x) by the guide: the first `each` of every class.
+
+    What a perfect walk on p(h) p(y | G(h)) would give, y uniform. Raises RuntimeError if a class has fewer.
+    """
+    chances = evaluation.in_parts(guide, images).softmax(1)
+    chosen = torch.multinomial(chances, 1, generator=torch.Generator().manual_seed(seed))[:, 0]
+    kept = [(chosen == label).nonzero()[:each, 0] for label in range(chances.shape[1])]
+    if min(len(rows) for rows in kept) < each:
+        raise RuntimeError(
+            f"{len(images)} draws must hold {each} of every class, got {[len(rows) for rows in kept]} at most"
+        )
+    rows = torch.cat(kept)
+    return images[rows], chosen[rows]

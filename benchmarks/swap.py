@@ -1,0 +1,134 @@
+"""Is a classifier that was never seen in training as good a condition? Other people's, judged by neither.
+
+    python benchmarks/swap.py                          # about 40 minutes on one core
+
+Each walk stands beside the truth for the same classifier: draws of the prior alone, kept by rejection.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import tables
+import thirdparty
+import torch
+from judging import Classifier, Score, kept_by_rejection, score
+from torch import Tensor
+
+import ppgn
+from ppgn import evaluation, files, pretrained
+from ppgn.pretrained.catalogue import WEIGHTS
+
+BATCH = 100  # chains evaluated together
+
+
+@dataclass(frozen=True)
+class Case:
+    """A bundle, the classifier that it is walked under, chains a class, draws of the prior for the truth, steps."""
+
+    bundle: str
+    condition: str
+    classifier: Callable[[], Classifier]
+    each: int
+    draws: int
+    steps: int
+
+
+def own(bundle: str) -> Classifier:
+    return pretrained.network(bundle, "classifier")
+
+
+def cases(each: int) -> list[Case]:
+    digits, photographs = (
+        {"each": each, "draws": 40 * each, "steps": 200},
+        {"each": each, "draws": 60 * each, "steps": 120},
+    )
+    return [
+        Case("mnist", "its own", partial(own, "mnist"), **digits),
+        Case("mnist", "LeNet-5 (csinva)", thirdparty.lenet, **digits),
+        Case("cifar10", "its own", partial(own, "cifar10"), **photographs),
+        Case("cifar10", "ResNet-20 (akamaster)", thirdparty.resnet20, **photographs),
+    ]
+
+
+def measured(case: Case, seed: int, prior: Tensor, seconds: float) -> tuple[Score, Score]:
+    """(walk, truth), both by the bundle's judge."""
+    judge = pretrained.network(case.bundle, "judge")
+    found, _ = files.read_tensors(WEIGHTS / case.bundle / "reference.safetensors")
+    reference = evaluation.Moments(found["mean"], found["covariance"])
+    guide = case.classifier()
+    labels = torch.arange(10).repeat_interleave(case.each)
+    pipeline = pretrained.load(case.bundle, batch_size=BATCH).given(ppgn.conditions.class_label(guide, labels))
+    began = time.perf_counter()
+    images = ppgn.sample(pipeline, len(labels), case.steps, seed, frames=0).images
+    walk = score(images, labels, judge, guide, reference, time.perf_counter() - began)
+    kept, theirs = kept_by_rejection(prior, guide, case.each, seed)
+    return walk, score(kept, theirs, judge, guide, reference, seconds)
+
+
+def draws(case: Case, seed: int) -> tuple[Tensor, float]:
+    """Of the prior alone, and the seconds they took."""
+    began = time.perf_counter()
+    images = ppgn.sample(
+        pretrained.load(case.bundle, batch_size=BATCH), case.draws, case.steps, 1000 + seed, frames=0
+    ).images
+    return images, time.perf_counter() - began
+
+
+def row(case: Case, pairs: list[tuple[Score, Score]]) -> list[str]:
+    walks, truths = zip(*pairs, strict=True)
+
+    def share(name: str, scores: tuple[Score, ...]) -> str:
+        return tables.mean_and_error([100 * getattr(one, name) for one in scores], ".1f") + " %"
+
+    seconds = statistics.fmean(one.seconds for one in walks) / (10 * case.each) * 1000
+    return [
+        case.bundle, case.condition, share("guide", walks), share("judge", walks), share("judge", truths),
+        tables.mean_and_error([100 * (walk.judge - truth.judge) for walk, truth in pairs], ".1f"),
+        tables.mean_and_error([walk.spread / truth.spread for walk, truth in pairs], ".2f"),
+        tables.mean_and_error([walk.distance / truth.distance for walk, truth in pairs], ".2f"),
+        f"{seconds:.0f}",
+    ]  # fmt: skip
+
+
+HEAD = [
+    "generator and prior", "condition", "it agrees", "judge agrees", "truth: judge agrees", "judge - truth",
+    "diversity / truth", "distance / truth", "s per 1,000",
+]  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--each", type=int, default=40, help="chains a class")
+    parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--only", help="one bundle; the table is printed and not written")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    chosen = [case for case in cases(arguments.each) if arguments.only in (None, case.bundle)]
+    found: dict[int, list[tuple[Score, Score]]] = {i: [] for i in range(len(chosen))}
+    for seed in range(arguments.seeds):
+        prior: dict[str, tuple[Tensor, float]] = {}
+        for i, case in enumerate(chosen):
+            if case.bundle not in prior:
+                prior[case.bundle] = draws(case, seed)
+            found[i].append(measured(case, seed, *prior[case.bundle]))
+            print(case.bundle, case.condition, seed, found[i][-1], flush=True)
+    rows = [row(case, found[i]) for i, case in enumerate(chosen)]
+    note = (
+        f"{arguments.each} chains a class, seeds 0..{arguments.seeds - 1} with the standard error over them; the judge "
+        "is the bundle's, which is no condition in any row. Truth: draws of the same prior without a condition, kept with "
+        "the probability that the row's own classifier gives. No row is exact."
+    )
+    if arguments.only is None:
+        tables.write("swap", HEAD, rows, note)
+    else:
+        print(*rows, sep="\n")
+
+
+if __name__ == "__main__":
+    main()
