@@ -153,13 +153,14 @@ def _pool(layer: Layer, x: Tensor) -> Tensor:
     padded = functional.pad(x, (left, right, top, bottom), value=edge)
     if layer["method"] == "MAX":
         return functional.max_pool2d(padded, kernel, layer["stride"])
-    sums: Tensor = functional.avg_pool2d(padded, kernel, layer["stride"], divisor_override=1)
+    sums = functional.avg_pool2d(padded, kernel, layer["stride"], divisor_override=1)
     lengths = []
     for axis, count in enumerate(counts):
         start = torch.arange(count, device=x.device) * layer["stride"][axis]
         inside = (start + kernel[axis]).clamp(max=sides[axis] + 2 * layer["pad"][axis]) - start
         lengths.append(inside.to(x.dtype))
-    return sums / (lengths[0][:, None] * lengths[1])
+    made: Tensor = sums / (lengths[0][:, None] * lengths[1])
+    return made
 
 
 def _windows(layer: Layer, side: int, axis: int) -> int:

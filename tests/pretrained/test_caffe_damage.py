@@ -20,7 +20,7 @@ from ppgn.models.caffe_layouts import convolution, linear, relu
 from ppgn.pretrained.caffe import read_blob, read_net
 from ppgn.pretrained.protobuf import BLOCK
 
-ALLOWED = 2**21  # bytes beside twice the file: a tiny file's messages, layers and modules are Python objects
+ALLOWED = 2**19  # bytes beside twice the file: a tiny file's messages, layers and modules are Python objects
 
 
 def tiny(age="new"):
@@ -85,7 +85,7 @@ def test_made_to_hurt(tmp_path, content):
     path.write_bytes(content)
     end, peak = outcome(pretrained.read_caffe, path)
     assert end != "read"
-    assert peak < 2 * len(content) + 8 * ALLOWED  # 20,000 kept objects
+    assert peak < 2 * len(content) + 24 * ALLOWED  # 20,000 kept objects of some 500 bytes
 
 
 def test_the_error_names_file_and_byte(tmp_path):
@@ -188,7 +188,7 @@ from pathlib import Path
 import torch
 from ppgn import models, pretrained
 torch.set_num_threads(1)
-read = {"caffemodel": lambda p: pretrained.read_caffe(p, size=12), "safetensors": models.load}
+read = {"caffemodel": pretrained.read_caffe, "safetensors": models.load}
 small, *paths = map(Path, sys.argv[1:])
 read[small.suffix[1:]](small)  # so that what is made once is there
 data = [int(line.split()[1]) * 1024 for line in open("/proc/self/status") if line.startswith("VmData")][0]
@@ -231,3 +231,4 @@ def test_memory_of_all_kinds_is_bounded(tmp_path, kind):
     done = subprocess.run(run, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
     assert len(done.stdout.split()) == len(paths)
+    assert done.stdout.split()[:2] == ["read", "read"]  # the whole ones
