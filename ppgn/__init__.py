@@ -8,7 +8,7 @@
 torch.Size([4, 1, 28, 28])
 """
 
-from ppgn import conditions, pretrained, priors, random, samplers
+from ppgn import conditions, models, pretrained, priors, random, samplers
 from ppgn.diagnostics import SamplingWarning
 from ppgn.pipeline import Pipeline
 from ppgn.pretrained import load
@@ -22,6 +22,7 @@ __all__ = [
     "SamplingWarning",
     "conditions",
     "load",
+    "models",
     "pretrained",
     "priors",
     "random",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,7 +21,10 @@ from ppgn.sampling import sample
 
 def sample_command(
     out: Annotated[Path, typer.Option(help="new folder for grid.png, chain.gif, samples.safetensors and run.json")],
-    model: Annotated[str, typer.Option(help="a bundled model; `ppgn models` lists them")] = "mnist",
+    model: Annotated[
+        str,
+        typer.Option(help="a bundled model, `ppgn models` lists them; or a saved pipeline: its folder, or user/name"),
+    ] = "mnist",
     variant: Annotated[str | None, typer.Option(help="one of the model's; default: its own")] = None,
     label: Annotated[
         list[str] | None, typer.Option(help="a class, by number or name, may be repeated; all: every class")
@@ -56,9 +60,14 @@ def sample_command(
                 samples = _resumed(Samples.load(resume), steps, device, progress)
             else:
                 settings = {name: value for name, value in given.items() if value is not None}
-                fitted = _fitted(model, variant, settings, steps)
-                pipeline, labels = _pipeline(model, variant, label or ["all"], n, device, fitted, batch_size)
-                samples = sample(pipeline, len(labels), steps, seed, progress=progress)
+                if n < 1:
+                    raise ValueError(f"n must be at least 1, got {n}")
+                if _is_saved(model):
+                    pipeline, chains = _saved(model, variant, label, n, device, settings, batch_size)
+                else:
+                    fitted = _fitted(model, variant, settings, steps)
+                    pipeline, chains = _bundled(model, variant, label or ["all"], n, device, fitted, batch_size)
+                samples = sample(pipeline, chains, steps, seed, progress=progress)
     except ChainError as error:
         error.samples.save(out, overwrite)
         raise
@@ -77,7 +86,36 @@ def _fitted(model: str, variant: str | None, settings: dict[str, Any], steps: in
     return settings if "levels" in settings or levels <= steps else {**settings, "levels": max(1, steps)}
 
 
-def _pipeline(
+def _is_saved(model: str) -> bool:
+    """Whether the name is that of a saved pipeline: a folder, or a repository as user/name."""
+    return model not in pretrained.names() and ("/" in model or Path(model).is_dir())
+
+
+def _saved(
+    model: str,
+    variant: str | None,
+    label: list[str] | None,
+    n: int,
+    device: str | None,
+    settings: dict[str, Any],
+    batch_size: int | None,
+) -> tuple[Pipeline, int]:
+    """A saved pipeline, under its own condition if no label is asked for, and the number of chains."""
+    if variant is not None or settings:
+        told = ", ".join(["variant"] * (variant is not None) + list(settings))
+        raise ValueError(f"a saved pipeline walks as it was saved; leave out {told}")
+    pipeline = pretrained.from_pretrained(model, device=device_of(device))
+    if batch_size is not None:
+        pipeline = replace(pipeline, batch_size=batch_size)
+    if label is None:
+        return pipeline, n
+    if pipeline.classifier is None:
+        raise ValueError(f"labels need a classifier, and {model} was saved without one; leave out --label")
+    labels = [int(text) if text.isdigit() else text for text in label for _ in range(n)]
+    return pipeline.given(class_label(pipeline.classifier, labels)), len(labels)
+
+
+def _bundled(
     model: str,
     variant: str | None,
     label: list[str],
@@ -85,14 +123,12 @@ def _pipeline(
     device: str | None,
     settings: dict[str, Any],
     batch_size: int | None = None,
-) -> tuple[Pipeline, torch.Tensor]:
-    if n < 1:
-        raise ValueError(f"n must be at least 1, got {n}")
+) -> tuple[Pipeline, int]:
+    """A bundle's pipeline under the labels, n of each, and the number of chains."""
     pipeline = pretrained.load(model, variant, device=device_of(device), settings=settings, batch_size=batch_size)
-    classes = _classes(label, pretrained.describe(model))
-    labels = torch.tensor(classes).repeat_interleave(n)
+    labels = torch.tensor(_classes(label, pretrained.describe(model))).repeat_interleave(n)
     assert pipeline.classifier is not None
-    return pipeline.given(class_label(pipeline.classifier, labels)), labels
+    return pipeline.given(class_label(pipeline.classifier, labels)), len(labels)
 
 
 def _classes(label: list[str], described: Mapping[str, Any]) -> list[int]:
