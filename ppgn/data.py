@@ -83,13 +83,13 @@ def load(source: str, split: str = "train", size: int | None = None) -> ImageSet
     """
     if split not in ("train", "test"):
         raise ValueError(f"split must be train or test, got {split!r}")
-    if source.startswith("torchvision:"):
-        return _torchvision(source.removeprefix("torchvision:"), split)
-    path = Path(source)
+    path, named = Path(source), source.startswith("torchvision:")
     if path.is_dir() or (path.suffix == ".zip" and path.is_file()):
         return _image_set(*folders.read(path, split, size), origin=source)
-    if size is not None:
+    if size is not None and (named or path.is_file()):
         raise ValueError(f"size is for a folder or .zip of pictures; the images of {source} have one already")
+    if named:
+        return _torchvision(source.removeprefix("torchvision:"), split)
     if not path.is_file():
         raise FileNotFoundError(
             f"image sets are .npz files, folders or .zip archives of pictures, or torchvision:NAME, "
@@ -166,13 +166,18 @@ def _npz(path: Path, split: str) -> ImageSet:
     except (OSError, EOFError, ValueError, BadZipFile, zlib.error) as error:
         raise ValueError(f"{path} must be an .npz image set: {error}") from None
     *images, labels = arrays
-    return _image_set(_pictures(*images) if encoded else images[0], labels, origin=str(path))
+    if encoded:
+        images = [_pictures(*images, origin=f"{path}: offset_{split}")]
+    return _image_set(images[0], labels, origin=str(path))
 
 
-def _pictures(content: np.ndarray, offsets: np.ndarray) -> np.ndarray:
+def _pictures(content: np.ndarray, offsets: np.ndarray, origin: str) -> np.ndarray:
     """Encoded pictures laid end to end, picture i at offsets[i]:offsets[i + 1]."""
-    whole = content.tobytes()
-    return folders.decode([whole[a:b] for a, b in pairwise(offsets.tolist())])
+    whole, places = content.tobytes(), offsets.ravel().tolist()
+    rising = len(places) > 1 and np.issubdtype(offsets.dtype, np.integer) and (np.diff(offsets.ravel()) > 0).all()
+    if not rising or places[0] != 0 or places[-1] != len(whole):
+        raise ValueError(f"{origin} must be whole numbers that rise from 0 to the {len(whole)} bytes there are")
+    return folders.decode([whole[a:b] for a, b in pairwise(places)])
 
 
 def _torchvision(name: str, split: str) -> ImageSet:

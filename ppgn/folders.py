@@ -2,22 +2,26 @@
 
 Labels come from a `labels.csv` at the top (columns `file`, `label` and, where there are splits, `split`), or from the
 folders' names: CLASS/picture.jpg, or train/CLASS/picture.jpg beside test/ or val/, classes numbered in sorted order.
+What is hidden (.name, __MACOSX) is left out.
 """
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Sequence
+import zlib
+from collections.abc import Callable, Sequence, Set
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 from zipfile import BadZipFile, ZipFile
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".webp", ".gif", ".tif", ".tiff"}
 SPLITS = {"train": ("train",), "test": ("test", "val")}
+BROKEN = (BadZipFile, EOFError, OSError, RuntimeError, UnicodeDecodeError, zlib.error)  # what zipfile raises
+UNREADABLE = (EOFError, OSError, SyntaxError, ValueError, Image.DecompressionBombError)  # what Pillow's readers raise
 
 Read = Callable[[str], bytes]
 
@@ -35,7 +39,8 @@ def read(source: Path, split: str, size: int | None = None) -> tuple[np.ndarray,
 
     A set without splits is all "train". size: pictures are resized to that short side and cut to their middle square;
     None: they must all be of one size.
-    Raises ValueError for a folder without labelled pictures, a picture that cannot be read, or sizes that differ.
+    Raises ValueError for a folder without labelled pictures, a picture that is not there or cannot be read, or sizes
+    that differ.
     """
     if source.is_dir():
         names = sorted(path.relative_to(source).as_posix() for path in source.rglob("*") if path.is_file())
@@ -43,7 +48,7 @@ def read(source: Path, split: str, size: int | None = None) -> tuple[np.ndarray,
     try:
         with ZipFile(source) as archive:
             return _decoded(source, sorted(archive.namelist()), archive.read, split, size)
-    except BadZipFile as error:
+    except BROKEN as error:
         raise ValueError(f"{source} must be a whole .zip archive: {error}") from None
 
 
@@ -54,7 +59,7 @@ def decode(pictures: Sequence[bytes], size: int | None = None, names: Sequence[s
         name = names[i] if names else f"picture {i}"
         try:
             images.append(_squared(Image.open(io.BytesIO(content)), size))
-        except (UnidentifiedImageError, OSError, ValueError) as error:
+        except UNREADABLE as error:
             raise ValueError(f"{name} must be a picture that can be read: {error}") from None
     sizes = {image.size for image in images}
     if len(sizes) > 1:
@@ -65,7 +70,11 @@ def decode(pictures: Sequence[bytes], size: int | None = None, names: Sequence[s
 
 
 def _squared(image: Image.Image, size: int | None) -> Image.Image:
-    image = image.convert("L" if image.mode in ("1", "L", "I;16") else "RGB")
+    if image.mode.startswith("I;16"):
+        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))  # Pillow's own conversion clips
+    if image.mode in ("I", "F"):
+        raise ValueError(f"8 or 16 bits a channel are needed, got Pillow's mode {image.mode}")
+    image = image.convert("L" if image.mode in ("1", "L") else "RGB")
     if size is None:
         return image
     scale = size / min(image.size)
@@ -78,7 +87,10 @@ def _squared(image: Image.Image, size: int | None) -> Image.Image:
 def _decoded(
     source: Path, names: Sequence[str], content: Read, split: str, size: int | None
 ) -> tuple[np.ndarray, np.ndarray]:
-    entries = _listed(content("labels.csv"), source) if "labels.csv" in names else _by_folder(names)
+    names = [
+        name for name in names if not any(part[0] == "." or part == "__MACOSX" for part in name.split("/") if part)
+    ]
+    entries = _listed(content("labels.csv"), source, set(names)) if "labels.csv" in names else _by_folder(names)
     if not entries:
         raise ValueError(f"{source} must hold a labels.csv or pictures in a folder for each class")
     divided = any(entry.split for entry in entries)
@@ -90,19 +102,26 @@ def _decoded(
     return images, np.array([entry.label for entry in chosen], np.int64)
 
 
-def _listed(table: bytes, source: Path) -> list[Entry]:
-    rows = list(csv.DictReader(io.StringIO(table.decode())))
+def _listed(table: bytes, source: Path, names: Set[str]) -> list[Entry]:
     try:
-        return [Entry(row["file"], int(row["label"]), row.get("split") or "") for row in rows]
-    except (KeyError, ValueError, TypeError) as error:
+        rows = list(csv.DictReader(io.StringIO(table.decode("utf-8-sig"))))
+        entries = [Entry(row["file"], int(row["label"]), row.get("split") or "") for row in rows]
+    except (KeyError, ValueError, TypeError, csv.Error) as error:
         raise ValueError(f"{source}: labels.csv must have the columns file and label, a number: {error}") from None
+    missing = [entry.file for entry in entries if entry.file not in names]
+    if missing:
+        raise ValueError(
+            f"{source}: labels.csv must name pictures that are there, {len(missing)} are not: {missing[0]}"
+        )
+    return entries
 
 
 def _by_folder(names: Sequence[str]) -> list[Entry]:
     paths = [PurePosixPath(name) for name in names if PurePosixPath(name).suffix.lower() in SUFFIXES]
     known = {split for group in SPLITS.values() for split in group}
-    divided = bool(paths) and all(len(path.parts) >= 3 and path.parts[0] in known for path in paths)
+    tops = {path.parts[0] for path in paths if len(path.parts) >= 2}
+    divided = tops <= known and any(len(path.parts) >= 3 for path in paths)
     depth = 1 if divided else 0
-    paths = [path for path in paths if len(path.parts) >= depth + 2]
+    paths = [path for path in paths if len(path.parts) >= depth + 2]  # others lie beside the classes
     classes = sorted({path.parts[depth] for path in paths})
     return [Entry(str(path), classes.index(path.parts[depth]), path.parts[0] if divided else "") for path in paths]

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import io
 from itertools import islice
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from ppgn import data
 
@@ -96,3 +98,99 @@ def test_bad_input(tmp_path, small_digits):
     np.savez(tmp_path / "l.npz", x_train=np.zeros((2, 4, 4), np.uint8), y_train=np.zeros(3, int))
     with pytest.raises(ValueError, match=r"one label an image is needed, got \(3,\) for 2 images"):
         data.load(str(tmp_path / "l.npz"))
+
+
+def test_encoded_pictures(tmp_path):
+    """Laid end to end: numbers as PNGs give them, labels by array; JPEGs within what they lose."""
+    x = np.random.default_rng(0).integers(0, 256, (3, 4, 5), dtype=np.uint8)
+    contents = []
+    for pixels in x:
+        stream = io.BytesIO()
+        Image.fromarray(pixels).save(stream, "PNG")
+        contents.append(stream.getvalue())
+    laid = {"jpeg_train": np.frombuffer(b"".join(contents), np.uint8), "y_train": np.array([4, 0, 4])}
+    offsets = np.cumsum([0, *map(len, contents)])
+    np.savez(tmp_path / "a.npz", **laid, offset_train=offsets)
+    found = data.load(str(tmp_path / "a.npz"))
+    assert (found.images[:, 0].numpy() == x).all()
+    assert found.labels.tolist() == [4, 0, 4]
+    for wrong in (offsets[:-2], offsets[::-1], offsets.astype(float), offsets + 1, offsets[:1]):
+        np.savez(tmp_path / "b.npz", **laid, offset_train=wrong)
+        with pytest.raises(ValueError, match=r"b\.npz: offset_train must be .*|one label an image is needed"):
+            data.load(str(tmp_path / "b.npz"))
+    np.savez(tmp_path / "c.npz", **laid)
+    with pytest.raises(ValueError, match="must hold the array offset_train"):
+        data.load(str(tmp_path / "c.npz"))
+
+
+def test_a_size_is_for_pictures(tmp_path, small_digits):
+    for source in (small_digits, "torchvision:MNIST"):
+        with pytest.raises(ValueError, match="size is for a folder or .zip of pictures; the images of .* have one"):
+            data.load(source, size=8)
+    with pytest.raises(FileNotFoundError, match="there is no file nowhere"):
+        data.load("nowhere", size=8)
+
+
+def test_flips_are_a_function_of_seed_and_step(small_images):
+    """Each image as it is or mirrored, about half of them; the same at a step wherever the run began."""
+
+    def taken(seed, start, n, flip=True):
+        return torch.stack([b.images for b in islice(data.batches(small_images, 50, seed, start, flip), n)])
+
+    plain, flipped = taken(3, 0, 40, flip=False), taken(3, 0, 40)
+    same = (plain == flipped).flatten(2).all(2)
+    mirrored = (plain.flip(-1) == flipped).flatten(2).all(2)
+    assert (same | mirrored).all()
+    share = (mirrored & ~same).float().mean().item()
+    assert share == pytest.approx(0.5, abs=4 * (0.25 / 2000) ** 0.5)
+    assert len({tuple(row) for row in same.tolist()}) == 40  # another pattern at every step
+    assert torch.equal(taken(3, 33, 7), flipped[33:])
+    assert not torch.equal(taken(4, 0, 1), flipped[:1])
+
+
+def code_sets(shape=(2,)):
+    """Three sets of other sizes; a code's first number is 1,000 times its set and its row in it."""
+    sets = []
+    for i, n in enumerate((10, 7, 25)):
+        codes = torch.zeros(n, *shape)
+        codes.flatten(1)[:, 0] = 1000 * i + torch.arange(n)
+        sets.append(codes)
+    return sets
+
+
+def test_code_batches_take_the_sets_in_turn():
+    """Every epoch of every set sees each code once: of 10 in batches of 5, of 7 the first 5 drawn, of 25 all."""
+    drawn = [batch[:, 0].long() for batch in islice(data.code_batches(code_sets(), 5, seed=0), 30)]
+    assert [int(batch[0]) // 1000 for batch in drawn] == [0, 1, 2] * 10
+    assert sorted(torch.cat([drawn[0], drawn[3]]).tolist()) == list(range(10))
+    assert sorted(torch.cat(drawn[2:15:3]).tolist()) == list(range(2000, 2025))
+    assert len(set(drawn[1].tolist())) == 5
+
+
+@pytest.mark.parametrize(("shape", "crop"), [((2,), 0), ((1, 6, 9), 0), ((1, 6, 9), 4)])
+def test_code_batches_go_on_at_any_step(shape, crop):
+    sets = [
+        codes + torch.rand(codes.shape, generator=torch.Generator().manual_seed(0)) / 2 for codes in code_sets(shape)
+    ]
+    for turns in (1, 2, 3):
+        whole = list(islice(data.code_batches(sets[:turns], 5, 3, crop=crop), 24))
+        for start in range(20):
+            late = islice(data.code_batches(sets[:turns], 5, 3, start, crop), 4)
+            assert all(torch.equal(a, b) for a, b in zip(late, whole[start : start + 4], strict=True)), (turns, start)
+
+
+def test_crops_lie_anywhere_in_a_map():
+    """4 x 4 of 6 x 9: each of the 3 x 6 places, each about as often; maps and flat codes no larger stay whole."""
+    places = torch.arange(6)[:, None] * 100 + torch.arange(9.0)
+    maps = places.expand(10, 2, 6, 9)
+    corners = []
+    for batch in islice(data.code_batches([maps], 5, seed=0, crop=4), 900):
+        assert batch.shape == (5, 2, 4, 4)
+        assert (batch == batch[:1, :1]).all()
+        assert torch.equal(batch[0, 0] - batch[0, 0, 0, 0], places[:4, :4])
+        corners.append(int(batch[0, 0, 0, 0]))
+    count = np.array([corners.count(100 * i + j) for i in range(3) for j in range(6)])
+    assert count.sum() == 900
+    assert abs(count - 50).max() < 4 * 50**0.5
+    assert next(data.code_batches([maps], 5, seed=0, crop=7)).shape == (5, 2, 6, 7)
+    assert next(data.code_batches([torch.zeros(9, 8)], 5, seed=0, crop=4)).shape == (5, 8)
