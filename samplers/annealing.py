@@ -26,6 +26,7 @@ def annealed(
     *,
     corrector: float = 0.3,
     gamma: float = 1.0,
+    limit: float | None = None,
 ) -> Sampler[LangevinState]:
     """Predictor and corrector in one step, one evaluation each: `levels` of them down the ladder, then at sigma_min.
 
@@ -37,12 +38,14 @@ def annealed(
                 p(y | G(h))^gamma, so that any number of steps is a walk and a last image is G of its code
     corrector   c: the share of a Langevin step of size c sigma^2 in every move; 0 is the deterministic (DDIM) descent
     gamma       power of the condition: 1 is Bayes' rule
+    limit       the most that the condition may move the code expected, as a root mean square in units of sigma: for
+                conditions that are steep where the level still blurs, as known pixels are; None: as far as it pulls
 
     Noise is averaged over two steps (Leimkuhler & Matthews, 2013): on a normal target the walk's variance is then right
     for any c, where Euler's is too large by 1 / (1 - c / 2). Not exact: the descent is finite and the score learned.
     On the way `terms` are those of the level, their image G(D(h; sigma)).
     Raises TypeError if the prior knows a single noise level; ValueError unless 0 < sigma_min < sigma_max, levels >= 1,
-    0 <= corrector < 2.
+    0 <= corrector < 2 and limit > 0.
     """
     if not isinstance(pipeline.prior, Ladder):
         kind = type(pipeline.prior).__name__
@@ -53,6 +56,8 @@ def annealed(
         )
     if not 0 <= corrector < 2:
         raise ValueError(f"corrector must be at least 0 and less than 2, got {corrector}")
+    if limit is not None and not limit > 0:
+        raise ValueError(f"limit must be positive, got {limit}")
     sigma_of = geometric(sigma_max, sigma_min, levels)
     ladder = pipeline.prior
     ladder.at(sigma_max)  # a prior that knows one level only says so now
@@ -70,7 +75,8 @@ def annealed(
     def step(state: LangevinState, rng: Rng) -> LangevinState:
         k, terms = state.step, state.terms
         sigma, after = sigma_of(k), sigma_of(k + 1)
-        pull = sigma**2 * (terms.prior + gamma * terms.condition)
+        asked = _limited(sigma**2 * gamma * terms.condition, math.inf if limit is None else limit * sigma)
+        pull = sigma**2 * terms.prior + asked
         moved = state.h + (1 - after / sigma * (1 - corrector)) * pull
         if corrector:
             moved = moved + after * math.sqrt(corrector / 2) * (rng.normal(state.h, k) + rng.normal(state.h, k + 1))
@@ -79,8 +85,17 @@ def annealed(
 
     settings = {
         "sigma_max": sigma_max, "sigma_min": sigma_min, "levels": levels, "corrector": corrector, "gamma": gamma,
+        "limit": limit,
     }  # fmt: skip
     return Sampler(init, step, exact=False, target=pipeline, name="annealed", settings=settings)
+
+
+def _limited(move: Tensor, most: float) -> Tensor:
+    """The move (B, *latent), each chain's shortened to a root mean square of `most`."""
+    if most == math.inf:
+        return move
+    size = move.flatten(1).square().mean(1).sqrt().view(-1, *[1] * (move.ndim - 1))
+    return move * (most / size.clamp(min=most))
 
 
 def _sharp(pipeline: Posterior, prior: Prior, h: Tensor) -> Terms:

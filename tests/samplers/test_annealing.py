@@ -195,3 +195,38 @@ def test_bad_input():
         samplers.annealed(target, HIGH, LOW, 0)
     with pytest.raises(ValueError, match="corrector must be at least 0 and less than 2, got 2"):
         samplers.annealed(target, HIGH, LOW, LEVELS, corrector=2.0)
+
+
+def test_a_limit_holds_steep_conditions():
+    """A measurement of deviation 0.02 under levels of up to 10: without a limit the walk is thrown about."""
+    asked = pipeline(NORMAL, Measured(y=2.0, tau=0.02))
+    ends = {}
+    for limit in (None, 1.0):
+        sampler = samplers.annealed(asked, HIGH, LOW, LEVELS, limit=limit)
+        states = samplers.chain(sampler, start(500), rng=streams(0, 500))
+        ends[limit] = next(islice(states, LEVELS, None)).h
+    error = {limit: (h[:, 0] - 2.0).square().mean().sqrt() for limit, h in ends.items()}
+    assert error[1.0] < 2 * LOW
+    assert ends[1.0][:, 1].mean().item() == pytest.approx(-2.0, abs=4 * 0.5 / math.sqrt(500))
+    assert not error[None] < 1e6
+
+
+def test_a_limit_shortens_the_condition_alone_and_to_its_length():
+    asked = pipeline(NORMAL, Measured(y=50.0, tau=1.0))
+    h, rng = start(4), streams(0, 4)
+    moved = {}
+    for limit in (None, 1e9, 1e-3):
+        sampler = samplers.annealed(asked, HIGH, LOW, LEVELS, corrector=0.0, limit=limit)
+        moved[limit] = sampler.step(sampler.init(h), rng).h
+    free = samplers.annealed(asked, HIGH, LOW, LEVELS, corrector=0.0, gamma=0.0)
+    unasked = free.step(free.init(h), rng).h
+    assert torch.equal(moved[None], moved[1e9])
+    kept = 1 - (LOW / HIGH) ** (1 / LEVELS)  # the share of a pull that one step down the ladder takes
+    size = (moved[1e-3] - unasked).square().mean(1).sqrt()
+    assert torch.allclose(size, torch.full_like(size, kept * 1e-3 * HIGH), rtol=1e-6)
+
+
+@pytest.mark.parametrize("limit", [0.0, -1.0, math.nan])
+def test_a_limit_must_be_positive(limit):
+    with pytest.raises(ValueError, match="limit must be positive"):
+        samplers.annealed(pipeline(NORMAL, Measured()), HIGH, LOW, LEVELS, limit=limit)
