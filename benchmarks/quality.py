@@ -51,12 +51,13 @@ def walk(variant: str | None, released: bool) -> Callable[[int], tuple[Tensor, f
 
 
 def truth(seed: int) -> tuple[Tensor, float]:
-    """The default's own prior, walked without a condition, kept by rejection; seconds for as many draws as that took."""
+    """The default's own prior, walked without a condition, kept by rejection; seconds for all draws that took."""
     pipeline = pretrained.load("mnist", batch_size=200)
     assert pipeline.classifier is not None
     began = time.perf_counter()
     images = ppgn.sample(pipeline, DRAWS, STEPS, seed, frames=0).images
     kept, _ = judging.kept_by_rejection(images, pipeline.classifier, N // 10, seed)
+    assert len(kept) == N, f"{DRAWS} draws hold {len(kept) // 10} of the rarest class"
     return kept, time.perf_counter() - began
 
 

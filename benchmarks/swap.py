@@ -8,6 +8,7 @@ Each walk stands beside the truth for the same classifier: draws of the prior al
 from __future__ import annotations
 
 import argparse
+import math
 import statistics
 import time
 from collections.abc import Callable
@@ -29,9 +30,14 @@ BATCH = 100  # chains evaluated together
 
 @dataclass(frozen=True)
 class Case:
-    """A bundle, the classifier that it is walked under, chains a class, draws of the prior for the truth, steps."""
+    """A pipeline, the bundle whose judge looks on, and the classifier that it is walked under.
 
-    bundle: str
+    each, draws, steps   chains a class, draws of the prior for the truth, steps of both
+    """
+
+    name: str
+    pipeline: Callable[[], ppgn.Pipeline]
+    judged_by: str
     condition: str
     classifier: Callable[[], Classifier]
     each: int
@@ -43,27 +49,34 @@ def own(bundle: str) -> Classifier:
     return pretrained.network(bundle, "classifier")
 
 
+def natural() -> ppgn.Pipeline:
+    """Latents of TAEF2 at CIFAR's size."""
+    return pretrained.natural(thirdparty.taef2(), 32, batch_size=BATCH)
+
+
 def cases(each: int) -> list[Case]:
-    digits, photographs = (
-        {"each": each, "draws": 40 * each, "steps": 200},
-        {"each": each, "draws": 60 * each, "steps": 120},
+    digits, clothes, things = (
+        partial(pretrained.load, bundle, batch_size=BATCH) for bundle in ("mnist", "fashion", "cifar10")
     )
+    many, few = (each, 40 * each, 200), (each // 2, 20 * each, 120)
     return [
-        Case("mnist", "its own", partial(own, "mnist"), **digits),
-        Case("mnist", "LeNet-5 (csinva)", thirdparty.lenet, **digits),
-        Case("cifar10", "its own", partial(own, "cifar10"), **photographs),
-        Case("cifar10", "ResNet-20 (akamaster)", thirdparty.resnet20, **photographs),
+        Case("mnist", digits, "mnist", "its own", partial(own, "mnist"), *many),
+        Case("mnist", digits, "mnist", "LeNet-5 (csinva)", thirdparty.lenet, *many),
+        Case("fashion", clothes, "fashion", "its own", partial(own, "fashion"), *many),
+        Case("cifar10", things, "cifar10", "its own", partial(own, "cifar10"), *many),
+        Case("cifar10", things, "cifar10", "ResNet-20 (akamaster)", thirdparty.resnet20, *many),
+        Case("natural, 32 px", natural, "cifar10", "ResNet-20 (akamaster)", thirdparty.resnet20, *few),
     ]
 
 
 def measured(case: Case, seed: int, prior: Tensor, seconds: float) -> tuple[Score, Score]:
     """(walk, truth), both by the bundle's judge."""
-    judge = pretrained.network(case.bundle, "judge")
-    found, _ = files.read_tensors(WEIGHTS / case.bundle / "reference.safetensors")
+    judge = pretrained.network(case.judged_by, "judge")
+    found, _ = files.read_tensors(WEIGHTS / case.judged_by / "reference.safetensors")
     reference = evaluation.Moments(found["mean"], found["covariance"])
     guide = case.classifier()
     labels = torch.arange(10).repeat_interleave(case.each)
-    pipeline = pretrained.load(case.bundle, batch_size=BATCH).given(ppgn.conditions.class_label(guide, labels))
+    pipeline = case.pipeline().given(ppgn.conditions.class_label(guide, labels))
     began = time.perf_counter()
     images = ppgn.sample(pipeline, len(labels), case.steps, seed, frames=0).images
     walk = score(images, labels, judge, guide, reference, time.perf_counter() - began)
@@ -75,7 +88,7 @@ def draws(case: Case, seed: int) -> tuple[Tensor, float]:
     """Of the prior alone, and the seconds they took."""
     began = time.perf_counter()
     images = ppgn.sample(
-        pretrained.load(case.bundle, batch_size=BATCH), case.draws, case.steps, 1000 + seed, frames=0
+        pretrained.load(case.name, batch_size=BATCH), case.draws, case.steps, 1000 + seed, frames=0
     ).images
     return images, time.perf_counter() - began
 
@@ -86,12 +99,13 @@ def row(case: Case, pairs: list[tuple[Score, Score]]) -> list[str]:
     def share(name: str, scores: tuple[Score, ...]) -> str:
         return tables.mean_and_error([100 * getattr(one, name) for one in scores], ".1f") + " %"
 
+    distances = [walk.distance / truth.distance for walk, truth in pairs]
     seconds = statistics.fmean(one.seconds for one in walks) / (10 * case.each) * 1000
     return [
-        case.bundle, case.condition, share("guide", walks), share("judge", walks), share("judge", truths),
+        case.name, case.condition, share("guide", walks), share("judge", walks), share("judge", truths),
         tables.mean_and_error([100 * (walk.judge - truth.judge) for walk, truth in pairs], ".1f"),
         tables.mean_and_error([walk.spread / truth.spread for walk, truth in pairs], ".2f"),
-        tables.mean_and_error([walk.distance / truth.distance for walk, truth in pairs], ".2f"),
+        tables.mean_and_error(distances, ".2f") if all(map(math.isfinite, distances)) else "-",
         f"{seconds:.0f}",
     ]  # fmt: skip
 
@@ -106,23 +120,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--each", type=int, default=40, help="chains a class")
     parser.add_argument("--seeds", type=int, default=2)
-    parser.add_argument("--only", help="one bundle; the table is printed and not written")
+    parser.add_argument("--only", help="one generator; the table is printed and not written")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    chosen = [case for case in cases(arguments.each) if arguments.only in (None, case.bundle)]
+    chosen = [case for case in cases(arguments.each) if arguments.only in (None, case.name)]
     found: dict[int, list[tuple[Score, Score]]] = {i: [] for i in range(len(chosen))}
     for seed in range(arguments.seeds):
         prior: dict[str, tuple[Tensor, float]] = {}
         for i, case in enumerate(chosen):
-            if case.bundle not in prior:
-                prior[case.bundle] = draws(case, seed)
-            found[i].append(measured(case, seed, *prior[case.bundle]))
-            print(case.bundle, case.condition, seed, found[i][-1], flush=True)
+            if case.name not in prior:
+                prior[case.name] = draws(case, seed)
+            found[i].append(measured(case, seed, *prior[case.name]))
+            print(case.name, case.condition, seed, found[i][-1], flush=True)
     rows = [row(case, found[i]) for i, case in enumerate(chosen)]
     note = (
-        f"{arguments.each} chains a class, seeds 0..{arguments.seeds - 1} with the standard error over them; the judge "
-        "is the bundle's, which is no condition in any row. Truth: draws of the same prior without a condition, kept with "
-        "the probability that the row's own classifier gives. No row is exact."
+        f"{arguments.each} chains a class (natural: half), seeds 0..{arguments.seeds - 1} with the standard error over "
+        "them; the judge is the bundle's (natural: cifar10's), which is no condition in any row. Truth: draws of the "
+        "same prior without a condition, kept with the probability that the row's own classifier gives. No row is exact."
     )
     if arguments.only is None:
         tables.write("swap", HEAD, rows, note)

@@ -12,6 +12,7 @@ from ppgn.pretrained.ensembles import Ensemble, ensemble
 from ppgn.pretrained.gans import biggan, biggan_codes, stylegan
 from ppgn.pretrained.generators import ImageGenerator, generator
 from ppgn.pretrained.latents import LatentAutoencoder, latent_decoder
+from ppgn.pretrained.natural_images import natural
 from ppgn.pretrained.preprocessing import Preprocessing
 from ppgn.pretrained.sharing import from_pretrained, push, save
 from ppgn.pretrained.states import frozen, load_weights, read_state
@@ -39,6 +40,7 @@ __all__ = [
     "load",
     "load_weights",
     "names",
+    "natural",
     "network",
     "push",
     "read_caffe",
