@@ -136,7 +136,7 @@ def main() -> None:
     note = (
         f"{arguments.each} chains a class (natural: half), seeds 0..{arguments.seeds - 1} with the standard error over "
         "them; the judge is the bundle's (natural: cifar10's), which is no condition in any row. Truth: draws of the "
-        "same prior without a condition, kept with the probability that the row's own classifier gives. No row is exact."
+        "same prior without a condition, kept with the probability that the row's classifier gives. No row is exact."
     )
     if arguments.only is None:
         tables.write("swap", HEAD, rows, note)
