@@ -26,10 +26,11 @@ from ppgn.training.ladder import linear_error
 LARGE = 1000  # numbers in a tensor from which on it may be stored as float16
 
 
-def train(recipe: Recipe, source: Path, work: Path, only: list[str]) -> None:
+def train(recipe: Recipe, sources: list[Path], work: Path, only: list[str]) -> None:
     work.mkdir(parents=True, exist_ok=True)
-    if not (work / recipe.file).exists():
-        (work / recipe.file).symlink_to(source.resolve())
+    for name, source in zip(recipe.files, sources, strict=True):
+        if not (work / name).exists():
+            (work / name).symlink_to(source.resolve())
     for name in only or recipe.networks:
         if (work / name / "model.safetensors").exists():
             continue
@@ -38,11 +39,13 @@ def train(recipe: Recipe, source: Path, work: Path, only: list[str]) -> None:
 
 
 @torch.no_grad()
-def measure(recipe: Recipe, name: str, out: Path, test: data.ImageSet) -> dict[str, float]:
+def measure(recipe: Recipe, name: str, work: Path, out: Path, test: data.ImageSet) -> dict[str, float]:
     """Figures on the test images, of the weights as they are stored."""
     network = models.load(out / f"{name}.safetensors")
-    encoder = models.load(out / "encoder.safetensors")
     x = data.to_float(test.images)
+    if isinstance(network, models.ConvLadderDenoiser):
+        return over_linear_by_level(recipe, network, latents(work, x[:1000]))
+    encoder = models.load(out / "encoder.safetensors")
     if isinstance(network, models.ConvClassifier | models.ResidualClassifier):
         return {"test accuracy": round(evaluation.agreement(network, x, test.labels), 4)}
     h = evaluation.features(encoder, x)
@@ -53,7 +56,7 @@ def measure(recipe: Recipe, name: str, out: Path, test: data.ImageSet) -> dict[s
         left = (network(h + sigma * noise) - h).square().mean() / sigma**2
         return {"sigma": sigma, "test error over sigma^2": round(float(left), 4)}
     if isinstance(network, models.LadderDenoiser):
-        return {f"test error over the best linear, sigma {s:g}": over_linear(network, h, s) for s in recipe.levels}
+        return over_linear_by_level(recipe, network, h)
     made = torch.cat([network(part) for part in h.split(500)])
     judge = models.load(out / "judge.safetensors")
     code = evaluation.features(encoder, made)
@@ -64,27 +67,41 @@ def measure(recipe: Recipe, name: str, out: Path, test: data.ImageSet) -> dict[s
     }
 
 
-def over_linear(network: models.LadderDenoiser, h: torch.Tensor, sigma: float) -> float:
-    """Squared error at one level over that expected of the best linear denoiser."""
-    noise = torch.randn(h.shape, generator=torch.Generator().manual_seed(0))
-    error = (network(h + sigma * noise, sigma) - h).square().sum(1).mean()
-    return round(float(error / linear_error(network.std, torch.tensor([sigma]))), 4)
+def over_linear_by_level(
+    recipe: Recipe, network: models.LadderDenoiser | models.ConvLadderDenoiser, h: torch.Tensor
+) -> dict[str, float]:
+    """Squared error at each level over that expected of the best linear denoiser."""
+    found = {}
+    for sigma in recipe.levels:
+        noise = torch.randn(h.shape, generator=torch.Generator().manual_seed(0))
+        error = (network(h + sigma * noise, sigma) - h).square().flatten(1).sum(1).mean()
+        places = h[0].numel() // len(network.std)
+        ratio = error / (places * linear_error(network.std, torch.tensor([sigma])))
+        found[f"test error over the best linear, sigma {sigma:g}"] = round(float(ratio), 4)
+    return found
+
+
+def latents(work: Path, x: torch.Tensor) -> torch.Tensor:
+    """Of the autoencoder that the commands name, which is not ours to pass on."""
+    autoencoder = pretrained.load_weights(models.TinyAutoencoder(), work / "natural_taef2.safetensors").eval()
+    return torch.cat([autoencoder.encode(part) for part in x.split(100)])
 
 
 def pack(bundle: str, work: Path) -> None:
     """Write weights and cards; the rest of bundle.json (variants and their settings) is kept as it is."""
     recipe, out = RECIPES[bundle], WEIGHTS / bundle
     out.mkdir(parents=True, exist_ok=True)
-    test = data.load(str(work / recipe.file), "test")
+    test = data.load(str(work / recipe.files[0]), "test")
     for name in recipe.networks:
         tensors, header = files.read_tensors(work / name / "model.safetensors")
         files.write_tensors(out / f"{name}.safetensors", stored(tensors, recipe.half), header)
     for name, (role, _) in recipe.networks.items():
-        write_card(recipe, name, role, out, test)
-    write_statistics(recipe, work, out, test)
-    described = files.read_json(out / "bundle.json")
-    statistics = ("codes.safetensors", "reference.safetensors")
-    described |= {"networks": list(recipe.networks), "sha256": {name: files.sha256(out / name) for name in statistics}}
+        write_card(recipe, name, role, work, out, test)
+    described = files.read_json(out / "bundle.json") | {"networks": list(recipe.networks)}
+    if "encoder" in recipe.networks:
+        write_statistics(recipe, work, out, test)
+        statistics = ("codes.safetensors", "reference.safetensors")
+        described |= {"sha256": {name: files.sha256(out / name) for name in statistics}}
     files.write_json(out / "bundle.json", described)
     for card in pretrained.cards(bundle):
         print(card.name, card.path.stat().st_size, dict(card.measured))
@@ -96,7 +113,7 @@ def stored(tensors: dict[str, torch.Tensor], half: bool) -> dict[str, torch.Tens
     return {name: value.half() if half and name in large else value for name, value in tensors.items()}
 
 
-def write_card(recipe: Recipe, name: str, role: str, out: Path, test: data.ImageSet) -> None:
+def write_card(recipe: Recipe, name: str, role: str, work: Path, out: Path, test: data.ImageSet) -> None:
     path = out / f"{name}.safetensors"
     _, header = files.read_tensors(path)
     code = header["config"].get("code")
@@ -104,8 +121,8 @@ def write_card(recipe: Recipe, name: str, role: str, out: Path, test: data.Image
         "role": role, "architecture": f"{header['architecture']} {json.dumps(header['config'])}",
         "data": f"{recipe.images}, training images {header['trained']['part']}", "command": recipe.command(name),
         "seed": header["trained"]["seed"], "sha256": files.sha256(path),
-        "measured": measure(recipe, name, out, test), "latent_shape": code and [code],
-        "value_range": None if name in ("dae", "ladder") else [0.0, 1.0],
+        "measured": measure(recipe, name, work, out, test), "latent_shape": code and [code],
+        "value_range": None if name in ("dae", "ladder", "prior") else [0.0, 1.0],
         "source": "trained here, by command", "revision": None, "licence": "MIT",
     })  # fmt: skip
 
@@ -115,7 +132,7 @@ def write_statistics(recipe: Recipe, work: Path, out: Path, test: data.ImageSet)
     """Mean and spread of real codes, where walks start; the judge's moments of real images, for distances."""
     encoder, judge = (models.load(out / f"{name}.safetensors") for name in ("encoder", "judge"))
     _, header = files.read_tensors(out / "encoder.safetensors")
-    part, images = header["trained"]["part"], data.load(str(work / recipe.file))
+    part, images = header["trained"]["part"], data.load(str(work / recipe.files[0]))
     codes = evaluation.features(encoder, data.to_float(images.part(part).images))
     moments = {"mean": codes.mean(0), "std": codes.std(0).clamp(min=0.01)}  # dead units stay near 0
     files.write_tensors(out / "codes.safetensors", moments, {"of": f"codes of {recipe.images} training images {part}"})
@@ -136,14 +153,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("bundle", choices=list(RECIPES))
     parser.add_argument("what", choices=["train", "pack"])
-    parser.add_argument("--data", type=Path, help="the image set, for train; default: its usual name")
+    parser.add_argument("--data", type=Path, nargs="+", help="the image sets, for train; default: their usual names")
     parser.add_argument("--work", type=Path, help="where its runs are; default: runs/BUNDLE")
     parser.add_argument("--only", nargs="*", default=[], help="networks to train")
     arguments = parser.parse_args()
     recipe = RECIPES[arguments.bundle]
     work = arguments.work or Path("runs") / arguments.bundle
     if arguments.what == "train":
-        train(recipe, arguments.data or Path(recipe.file), work, arguments.only)
+        train(recipe, arguments.data or list(map(Path, recipe.files)), work, arguments.only)
     else:
         pack(arguments.bundle, work)
 

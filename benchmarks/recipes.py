@@ -10,13 +10,13 @@ class Recipe:
     """A bundle: its images, and role and arguments of each network.
 
     images    name of the image set, for cards
-    file      of the images, as the commands call it
+    files     of the images, as the commands call them; the first has the test images
     levels    noise levels at which the ladder's card says how good it is
     half      whether large weights are stored as float16 (half the file; they are computed with as float32)
     """
 
     images: str
-    file: str
+    files: tuple[str, ...]
     networks: dict[str, tuple[str, str]]
     levels: tuple[float, ...]
     half: bool = True
@@ -24,7 +24,8 @@ class Recipe:
     def command(self, name: str) -> str:
         """The command that trains a network."""
         family, rest = self.networks[name][1].split(" ", 1)
-        return f"ppgn train {family} --data {self.file} {rest} --out {name}"
+        data = " ".join(f"--data {file}" for file in self.files)
+        return f"ppgn train {family} {data} {rest} --out {name}"
 
 
 ENCODER = "--encoder encoder/model.safetensors"
@@ -36,6 +37,7 @@ ROLES = {
     "generator-noiseless": "G of Noiseless Joint PPGN-h",
     "dae": "r(h), the prior of PPGN-h",
     "ladder": "D(h; sigma), the prior of the annealed walk",
+    "prior": "D(z; sigma) on latents of TAEF2, the prior of the annealed walk",
 }
 FIRST, SECOND = "0:30000", "30000:60000"
 A, B = "0:25000", "25000:50000"
@@ -68,6 +70,13 @@ CIFAR = {
         "--precision bfloat16"
     ),
 }
+NATURAL = {
+    "prior": (
+        f"dae --encoder natural_taef2.safetensors --architecture TinyAutoencoder --part {A} --seed 0 --sigma-min 0.05 "
+        "--sigma-max 20 --crop 8 --steps 9000 --batch-size 64 --learning-rate 1e-3 --precision bfloat16"
+    ),
+}
+PICTURES = ("cifar10_jpeg.npz", "tiny_imagenet_20k.zip", "imagenet1000_256.zip")
 
 
 def _with_roles(arguments: dict[str, str]) -> dict[str, tuple[str, str]]:
@@ -75,7 +84,8 @@ def _with_roles(arguments: dict[str, str]) -> dict[str, tuple[str, str]]:
 
 
 RECIPES = {
-    "mnist": Recipe("MNIST", "mnist.npz", _with_roles(DIGITS), (0.2, 0.5, 1.0, 2.0, 5.0, 10.0), half=False),
-    "fashion": Recipe("Fashion-MNIST", "fashion_mnist.npz", _with_roles(FASHION), (0.2, 0.5, 1.0, 2.0, 5.0, 10.0)),
-    "cifar10": Recipe("CIFAR-10", "cifar10_jpeg.npz", _with_roles(CIFAR), (0.2, 0.5, 1.0, 2.0, 5.0, 10.0)),
+    "mnist": Recipe("MNIST", ("mnist.npz",), _with_roles(DIGITS), (0.2, 0.5, 1.0, 2.0, 5.0, 10.0), half=False),
+    "fashion": Recipe("Fashion-MNIST", ("fashion_mnist.npz",), _with_roles(FASHION), (0.2, 0.5, 1.0, 2.0, 5.0, 10.0)),
+    "cifar10": Recipe("CIFAR-10", ("cifar10_jpeg.npz",), _with_roles(CIFAR), (0.2, 0.5, 1.0, 2.0, 5.0, 10.0)),
+    "natural": Recipe("CIFAR-10 and ImageNet", PICTURES, _with_roles(NATURAL), (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)),
 }

@@ -4,7 +4,7 @@ from ppgn.pretrained.bundled import load
 from ppgn.pretrained.caffe_networks import read_caffe
 from ppgn.pretrained.catalogue import Card, card, cards, network
 from ppgn.pretrained.catalogue import bundle as describe
-from ppgn.pretrained.catalogue import bundles as names
+from ppgn.pretrained.catalogue import loadable as names
 from ppgn.pretrained.classifiers import ImageClassifier, classifier
 from ppgn.pretrained.deepsim import read_deepsim
 from ppgn.pretrained.encoders import TrunkEncoder, encoder

@@ -45,6 +45,8 @@ def load(
     (128,)
     """
     described = bundle(name)
+    if not described["variants"]:
+        raise ValueError(f"{name} is no whole pipeline: {described['needs']}")
     chosen = described["default"] if variant is None else variant
     if chosen not in described["variants"]:
         raise ValueError(f"variant of {name} must be one of {', '.join(described['variants'])}, got {variant!r}")

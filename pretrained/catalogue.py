@@ -57,6 +57,11 @@ def bundles() -> list[str]:
     return sorted(path.parent.name for path in WEIGHTS.glob("*/bundle.json"))
 
 
+def loadable() -> list[str]:
+    """Names of the bundles that hold a whole pipeline, for `ppgn.load`; the others need a part of somebody else's."""
+    return [name for name in bundles() if bundle(name)["variants"]]
+
+
 def bundle(name: str) -> dict[str, Any]:
     """The bundle's description: variants and recommended settings. Raises ValueError naming the bundles there are."""
     if name not in bundles():

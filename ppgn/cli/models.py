@@ -11,6 +11,7 @@ import typer
 
 from ppgn import pretrained
 from ppgn.pretrained import hub
+from ppgn.pretrained.catalogue import bundles
 
 
 def models_command(
@@ -19,7 +20,7 @@ def models_command(
 ) -> None:
     """List the bundled models and what is in the cache ($PPGN_HOME), or the cards of one model."""
     if as_json:
-        chosen = pretrained.names() if name is None else [name]
+        chosen = bundles() if name is None else [name]
         cached = [dataclasses.asdict(one) for one in hub.cached()]
         typer.echo(
             json.dumps({"bundles": {one: _whole(one) for one in chosen}, "cached": cached}, indent=2, default=str)
@@ -37,9 +38,11 @@ def _whole(name: str) -> dict[str, Any]:
 
 def _bundles() -> str:
     lines = []
-    for known in pretrained.names():
+    for known in bundles():
         described = pretrained.describe(known)
         lines.append(f"{known}: {described['description']}")
+        if not described["variants"]:
+            lines.append(f"  {described['needs']}")
         for variant, parts in described["variants"].items():
             default = " (default)" if variant == described["default"] else ""
             lines.append(f"  {variant}{default}: {parts['description']}")
