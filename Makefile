@@ -1,12 +1,15 @@
-# Two commands do their own set-up: `make demo` and `make test`. Needs python3 (3.11 or newer) and make.
+# The commands do their own set-up, first of all `make demo` and `make test`. Needs python3 (3.11 or newer) and make.
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint types wheel unit fmt build clean
+.PHONY: demo gallery test lint types wheel unit fmt build clean
 
 demo: .venv/installed
 	$(BIN)/ppgn sample --model mnist --label all --n 8 --steps 200 --seed 0 --out demo --overwrite
 	@echo "Open demo/grid.png and demo/chain.gif."
+
+gallery: .venv/installed
+	$(BIN)/python benchmarks/gallery.py --out gallery
 
 test: lint types wheel unit
 
@@ -42,4 +45,4 @@ build: .venv/installed
 	$(BIN)/python -m build
 
 clean:
-	rm -rf build dist *.egg-info demo
+	rm -rf build dist *.egg-info demo gallery
