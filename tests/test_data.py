@@ -125,7 +125,7 @@ def test_encoded_pictures(tmp_path):
 
 def test_a_size_is_for_pictures(tmp_path, small_digits):
     for source in (small_digits, "torchvision:MNIST"):
-        with pytest.raises(ValueError, match="size is for a folder or .zip of pictures; the images of .* have one"):
+        with pytest.raises(ValueError, match=r"size is for a folder or .zip of pictures; the images of .* have one"):
             data.load(source, size=8)
     with pytest.raises(FileNotFoundError, match="there is no file nowhere"):
         data.load("nowhere", size=8)

@@ -158,7 +158,7 @@ def test_bad_sources(tmp_path):
     ):
         folders.read(folder(tmp_path / "sizes", {"a/1.png": one, "a/2.png": encoded(noise(1, 7, 8)[0])}), "train")
     with pytest.raises(
-        ValueError, match="picture 1 must be .*: 8 or 16 bits a channel are needed, got Pillow's mode F"
+        ValueError, match=r"picture 1 must be .*: 8 or 16 bits a channel are needed, got Pillow's mode F"
     ):
         folders.decode([one, encoded(Image.fromarray(np.zeros((4, 4), np.float32)), "TIFF")])
     for name in ("text", "cut"):

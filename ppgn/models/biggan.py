@@ -93,6 +93,7 @@ class _Generator(nn.Module):
         for layer in self.layers:
             x = layer(x, h)
         rgb = self.conv_to_rgb  # of as many channels as the width, of which only three are looked at
+        assert rgb.bias is not None
         return functional.conv2d(self.bn(x, h).relu(), rgb.weight[:3], rgb.bias[:3], padding=1)
 
 
@@ -112,9 +113,9 @@ class _Block(nn.Module):
         y = self.bn_1(self.conv_0(self.bn_0(x, h).relu()), h).relu()
         y = self.conv_1(_doubled(y) if self.doubles else y)
         y = self.conv_2(self.bn_2(y, h).relu())
-        y = self.conv_3(self.bn_3(y, h).relu())
+        last: Tensor = self.conv_3(self.bn_3(y, h).relu())
         kept = x[:, : self.after]
-        return y + (_doubled(kept) if self.doubles else kept)
+        return last + (_doubled(kept) if self.doubles else kept)
 
 
 class _Norm(nn.Module):
@@ -162,7 +163,8 @@ class _Attention(nn.Module):
         phi = functional.max_pool2d(self.snconv1x1_phi(x), 2).flatten(2)
         g = functional.max_pool2d(self.snconv1x1_g(x), 2).flatten(2)
         seen = g @ (theta.mT @ phi).softmax(-1).mT
-        return x + self.gamma * self.snconv1x1_o_conv(seen.unflatten(2, x.shape[2:]))
+        more: Tensor = self.snconv1x1_o_conv(seen.unflatten(2, x.shape[2:]))
+        return x + self.gamma * more
 
 
 def _doubled(x: Tensor) -> Tensor:

@@ -82,23 +82,26 @@ class ConvLadderDenoiser(nn.Module):
         multiple = 2 ** (len(self.down) - 1)
         x = functional.pad(x.movedim(-1, 1), (0, -width % multiple, 0, -height % multiple), mode="replicate")
         out = self._through(self.first(x), embedded)
-        return self.last(functional.silu(out))[..., :height, :width].movedim(1, -1)
+        f: Tensor = self.last(functional.silu(out))
+        return f[..., :height, :width].movedim(1, -1)
 
     def _through(self, x: Tensor, embedded: Tensor) -> Tensor:
         """Down the levels and up again, each level's features handed across."""
         across = []
         for i, level in enumerate(self.down):
-            x = functional.avg_pool2d(x, 2) if i else x
-            for block in level:
-                x = block(x, embedded)
+            x = _in_turn(level, functional.avg_pool2d(x, 2) if i else x, embedded)
             across.append(x)
         for i in reversed(range(len(self.up))):
             if i < len(self.up) - 1:
                 x = functional.interpolate(x, scale_factor=2.0, mode="nearest")
-            x = torch.cat([x, across[i]], dim=1)
-            for block in self.up[i]:
-                x = block(x, embedded)
+            x = _in_turn(self.up[i], torch.cat([x, across[i]], dim=1), embedded)
         return x
+
+
+def _in_turn(level: nn.Module, x: Tensor, embedded: Tensor) -> Tensor:
+    for block in level.children():
+        x = block(x, embedded)
+    return x
 
 
 class _Block(nn.Module):

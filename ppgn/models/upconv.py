@@ -14,8 +14,8 @@ class UpconvGenerator(nn.Module):
 
     A linear layer (3x3 and convolutional on maps), then per width one 4x4 transposed convolution of stride 2 and one
     3x3 of stride 1, leaky ReLU 0.3, no batch norm, as the authors' prototxt; a sigmoid keeps the image in range where
-    the original is linear. The image's sides must be multiples of 2 ** (number of widths - 1), and of a map so often
-    doubled.
+    the original is linear. The image's sides must be multiples of 2 ** (number of widths - 1): a map's, so often
+    doubled. Raises ValueError for others.
 
     code   units of a flat code, or (channels, height, width) of a map
     """
@@ -32,7 +32,8 @@ class UpconvGenerator(nn.Module):
         if height % scale or width % scale:
             raise ValueError(f"image sides must be multiples of {scale} for {len(widths)} widths, got {height}x{width}")
         latent = (code,) if isinstance(code, int) else tuple(code)
-        self.config = {"code": code if isinstance(code, int) else list(code), "image_shape": list(image_shape), "widths": list(widths)}
+        units = code if isinstance(code, int) else list(code)
+        self.config = {"code": units, "image_shape": list(image_shape), "widths": list(widths)}
         self.base = (widths[0], height // scale, width // scale)
         self.latent_shape = latent
         self.linear: nn.Module
@@ -42,7 +43,10 @@ class UpconvGenerator(nn.Module):
         elif latent[1:] == self.base[1:]:
             self.linear = nn.Conv2d(latent[0], widths[0], 3, padding=1)
         else:
-            raise ValueError(f"a map of {latent[1:]} grows to {height}x{width} only from {self.base[1:]}; other widths?")
+            raise ValueError(
+                f"a code must be units or a map of (channels, {self.base[1]}, {self.base[2]}) to grow to "
+                f"{height}x{width} by {len(widths)} widths, got {latent}"
+            )
         layers: list[nn.Module] = []
         for before, after in pairwise(widths):
             layers += [nn.ConvTranspose2d(before, after, 4, stride=2, padding=1), nn.LeakyReLU(0.3)]

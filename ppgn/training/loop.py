@@ -75,20 +75,27 @@ def fit(
     """Take one step per batch, endless if the batches are; yields each step's metrics.
 
     precision: of matrix products and convolutions (torch.autocast); weights and optimizers stay as they are. bfloat16
-    is several times faster on GPUs and on CPUs with AMX.
+    is several times faster on GPUs and on CPUs with AMX. Raises ValueError for any but these two.
 
     rng: `ppgn.random.per_step(seed)`. Noise and dropout of a step depend on (seed, step) alone, and the global
     generator is left as it was, so a run resumed at `start` goes the way it would have gone.
     """
+    if precision not in (torch.float32, torch.bfloat16):
+        raise ValueError(f"precision must be torch.float32 or torch.bfloat16, got {precision}")
     for step, batch in enumerate(batches, start):
         for name, rate in trainer.learning_rates.items():
             for group in trainer.optimizers[name].param_groups:
                 group["lr"] = rate(step) if callable(rate) else rate
         generator = rng(step)
-        kind = generator.device.type
-        with _global_seed(generator), torch.autocast(kind, torch.bfloat16, enabled=precision == torch.bfloat16):
+        with _global_seed(generator), _rounded(generator.device, precision):
             metrics = trainer.update(batch, generator)
         yield metrics
+
+
+def _rounded(device: torch.device, precision: torch.dtype) -> torch.autocast:
+    """Autocast without its cache, in which a step of an optimizer would leave the weights of before it."""
+    enabled = precision == torch.bfloat16
+    return torch.autocast(device.type, torch.bfloat16, enabled=enabled, cache_enabled=False)
 
 
 @contextmanager

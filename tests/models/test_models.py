@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import re
+
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from ppgn import files, models
 from ppgn.models.caffe_layouts import convolution, linear, relu
@@ -162,3 +165,57 @@ def test_a_ladder_takes_a_level_for_each_row(ladder):
     together = network(codes[:3] + 1, sigma)
     alone = [network(codes[i : i + 1] + 1, float(sigma[i])) for i in range(3)]
     assert torch.allclose(together, torch.cat(alone), atol=1e-5)
+
+
+def test_a_map_grows_as_one_number_at_every_place():
+    """Of a convolutional generator: where the map is the same at all places, its image's inside repeats by 4 x 4."""
+    network = models.build(lambda: models.UpconvGenerator((5, 8, 9), (3, 32, 36), (8, 6, 4)), 1).eval()
+    h = torch.randn(2, 5, 1, 1, generator=torch.Generator().manual_seed(0))
+    x = network(h.expand(-1, -1, 8, 9))
+    inside = x[:, :, 12:-12, 12:-12]
+    assert torch.allclose(inside[..., 4:], inside[..., :-4], atol=1e-6)
+    assert torch.allclose(inside[..., 4:, :], inside[..., :-4, :], atol=1e-6)
+    moved = torch.randn(1, 5, 8, 9, generator=torch.Generator().manual_seed(1))
+    apart = network(moved.roll(1, 3))[..., 12:-12, 16:-12] - network(moved)[..., 12:-12, 12:-16]
+    assert apart.abs().max() < 1e-6
+
+
+def test_a_map_of_codes_is_saved_and_loaded(tmp_path):
+    network = models.build(lambda: models.UpconvGenerator((5, 2, 3), (3, 8, 12), (8, 4, 4)), 1).eval()
+    models.save(network, tmp_path / "a.safetensors")
+    again = models.load(tmp_path / "a.safetensors")
+    h = torch.randn(2, 5, 2, 3, generator=torch.Generator().manual_seed(0))
+    assert again.latent_shape == (5, 2, 3)
+    assert torch.equal(again(h), network(h))
+    flat = [models.build(lambda code=code: models.UpconvGenerator(code, (1, 8, 8)), 0) for code in (4, [4])]
+    assert files.fingerprint(flat[0]) == files.fingerprint(flat[1])
+
+
+@pytest.mark.parametrize("code", [(5, 2, 2), (5, 3, 2), (5, 6), (5, 1, 2, 3)])
+def test_maps_that_do_not_grow_to_the_image(code):
+    text = re.escape(f"units or a map of (channels, 2, 3) to grow to 8x12 by 3 widths, got {code}")
+    with pytest.raises(ValueError, match=text):
+        models.UpconvGenerator(code, (3, 8, 12), (8, 4, 4))
+
+
+def test_a_discriminator_takes_maps_as_their_numbers():
+    network = models.build(SMALL["ConditionalDiscriminator"], 0).eval()
+    x, h = inputs("ConditionalDiscriminator")
+    assert torch.equal(network(x, h.view(2, 2, 2, 2)), network(x, h))
+
+
+def test_files_of_other_makers(tmp_path):
+    """Their header names no architecture; numbers of half the size become ours; a header of ours goes first."""
+    network = models.build(models.LadderDenoiser, 0)
+    halves = {name: value.half() for name, value in network.state_dict().items()}
+    save_file(halves, tmp_path / "a.safetensors")
+    again = models.load(tmp_path / "a.safetensors", architecture="LadderDenoiser")
+    assert all(torch.equal(value, halves[name].float()) for name, value in again.state_dict().items())
+    assert not again.training
+    for wrong, message in ((None, "got None"), ("torchvision/alexnet", "got 'torchvision/alexnet'")):
+        with pytest.raises(files.DamagedFileError, match=f"must name an architecture of .*{message}"):
+            models.load(tmp_path / "a.safetensors", architecture=wrong)
+    with pytest.raises(files.DamagedFileError, match="must hold the weights of CodeDenoiser"):
+        models.load(tmp_path / "a.safetensors", architecture="CodeDenoiser")
+    models.save(models.build(SMALL["CodeDenoiser"], 0), tmp_path / "b.safetensors")
+    assert isinstance(models.load(tmp_path / "b.safetensors", architecture="LadderDenoiser"), models.CodeDenoiser)

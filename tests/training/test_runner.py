@@ -40,12 +40,52 @@ def test_a_run_writes_its_result_and_checkpoint(tmp_path, small_images):
     assert [event.step for event in events.Scalars("loss")] == [3, 6, 9, 12]
 
 
-def test_resumed_in_the_same_process(tmp_path, small_images):
-    run(tmp_path / "whole", small_images)
+def _joint(images):
+    encoder = models.build(lambda: models.ConvClassifier((1, 8, 8), width=4, code=8), 0).eval().requires_grad_(False)
+    generator = models.build(lambda: models.UpconvGenerator(8, (1, 8, 8), (8, 4)), 1)
+    discriminator = models.build(lambda: models.ConditionalDiscriminator(8, (1, 8, 8), width=4), 2)
+    made = training.joint_trainer(
+        generator,
+        discriminator,
+        encoder,
+        images=data.to_float(images.images[:100]),
+        noise=training.Noise(0.3, 0.3, 0.3),
+    )
+    return made, lambda k: data.batches(images, 16, 0, k, flip=True)
+
+
+def _maps(images):
+    sets = [data.to_float(images.images[i : i + 100]).expand(-1, 3, -1, -1) * torch.tensor(SCALES) for i in (0, 100)]
+    network = models.build(lambda: models.ConvLadderDenoiser(3, (8, 8), blocks=1, embedding=8), 0)
+    places = sets[0].movedim(1, -1).flatten(0, -2)
+    made = training.ladder_trainer(network, codes=places, sigma_min=0.1, sigma_max=5.0)
+    return made, lambda k: data.code_batches(sets, 16, 0, k, crop=5)
+
+
+SCALES = [[[1.0]], [[2.0]], [[3.0]]]
+FAMILIES = {
+    "classifier": lambda images: (trainer(), lambda k: data.batches(images, 32, 0, k)),
+    "joint": _joint,
+    "latent maps": _maps,
+}
+
+
+@pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_resumed_in_the_same_process(family, precision, tmp_path, small_images):
+    def train(name, after=None, **options):
+        made, stream = FAMILIES[family](small_images)
+        made = made if after is None else _cut(made, after)
+        settings = {"steps": 12, "seed": 0, "config": {}, "checkpoint_every": 5, "progress": False, **options}
+        return training.run(made, stream, out=tmp_path / name, precision=precision, **settings)
+
+    whole = train("whole")
     with pytest.raises(RuntimeError, match="pulled"):
-        run(tmp_path / "cut", small_images, trainer=_cut(trainer(), after=8))
-    run(tmp_path / "cut", small_images, resume=True)
+        train("cut", after=8)
+    assert _step(tmp_path / "cut") == 5
+    assert train("cut", resume=True) == whole
     assert _same(tmp_path / "whole", tmp_path / "cut")
+    assert _same(tmp_path / "whole", tmp_path / "cut", "checkpoint")
 
 
 def _cut(whole, after):
@@ -62,8 +102,8 @@ def _cut(whole, after):
     return training.Trainer(whole.modules, whole.optimizers, update, whole.results, whole.learning_rates)
 
 
-def _same(a: Path, b: Path) -> bool:
-    return files.sha256(a / "model.safetensors") == files.sha256(b / "model.safetensors")
+def _same(a: Path, b: Path, name: str = "model") -> bool:
+    return files.sha256(a / f"{name}.safetensors") == files.sha256(b / f"{name}.safetensors")
 
 
 @pytest.mark.slow
