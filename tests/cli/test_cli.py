@@ -10,29 +10,16 @@ import pytest
 import torch
 
 import ppgn
-from ppgn import cli, files, models
+from ppgn import files, models
 
 
-def call(capsys, *arguments):
-    """Run the command line in this process: (exit status, standard output, standard error)."""
-    argv, sys.argv = sys.argv, ["ppgn", *map(str, arguments)]
-    try:
-        cli.main()
-        status = 0
-    except SystemExit as end:
-        status = end.code or 0
-    finally:
-        sys.argv = argv
-    captured = capsys.readouterr()
-    return status, captured.out, captured.err
+@pytest.fixture
+def sample(call):
+    return lambda out, *arguments: call("sample", "--out", out, "--device", "cpu", *arguments)
 
 
-def sample(capsys, out, *arguments):
-    return call(capsys, "sample", "--out", out, "--device", "cpu", *arguments)
-
-
-def test_sample_writes_a_run(capsys, tmp_path):
-    status, out, _ = sample(capsys, tmp_path / "a", "--label", 7, "--label", 3, "--n", 2, "--steps", 3)
+def test_sample_writes_a_run(sample, tmp_path):
+    status, out, _ = sample(tmp_path / "a", "--label", 7, "--label", 3, "--n", 2, "--steps", 3)
     assert status == 0
     assert "4 images in" in out
     samples = ppgn.Samples.load(tmp_path / "a")
@@ -40,10 +27,10 @@ def test_sample_writes_a_run(capsys, tmp_path):
     assert samples.steps == 3
 
 
-def test_all_labels_and_settings(capsys, tmp_path):
+def test_all_labels_and_settings(sample, tmp_path):
     arguments = ["--n", 1, "--steps", 1, "--mode", "released", "--eps-prior", 0.5, "--seed", 4, "--batch-size", 3]
     arguments += ["--variant", "ppgn-h"]
-    assert sample(capsys, tmp_path / "a", "--label", "all", *arguments)[0] == 0
+    assert sample(tmp_path / "a", "--label", "all", *arguments)[0] == 0
     record = json.loads((tmp_path / "a" / "run.json").read_text())
     assert record["seed"] == 4
     assert record["sampler"] == {
@@ -54,30 +41,30 @@ def test_all_labels_and_settings(capsys, tmp_path):
 
 
 @pytest.mark.parametrize("settings", [["--levels", 5], ["--variant", "ppgn-h", "--eps-noise", 0.2]])
-def test_resume_goes_on_to_the_same_bits(capsys, tmp_path, settings):
+def test_resume_goes_on_to_the_same_bits(sample, tmp_path, settings):
     common = ["--label", 7, "--n", 2, *settings, "--batch-size", 1]
-    sample(capsys, tmp_path / "whole", *common, "--steps", 7)
-    sample(capsys, tmp_path / "cut", *common, "--steps", 3)
-    assert sample(capsys, tmp_path / "more", "--resume", tmp_path / "cut", "--steps", 4)[0] == 0
+    sample(tmp_path / "whole", *common, "--steps", 7)
+    sample(tmp_path / "cut", *common, "--steps", 3)
+    assert sample(tmp_path / "more", "--resume", tmp_path / "cut", "--steps", 4)[0] == 0
     whole, more = (ppgn.Samples.load(tmp_path / name) for name in ("whole", "more"))
     assert torch.equal(whole.codes, more.codes)
     assert torch.equal(whole.log_condition, more.log_condition)
 
 
-def test_the_ladder_ends_within_the_steps(capsys, tmp_path):
+def test_the_ladder_ends_within_the_steps(sample, tmp_path):
     for steps, levels in ((4, 4), (190, 180)):
         out = tmp_path / str(steps)
-        assert sample(capsys, out, "--label", 7, "--n", 1, "--steps", steps, "--gamma", 0.5)[0] == 0
+        assert sample(out, "--label", 7, "--n", 1, "--steps", steps, "--gamma", 0.5)[0] == 0
         walk = json.loads((out / "run.json").read_text())["sampler"]
         assert (walk["name"], walk["levels"], walk["gamma"]) == ("annealed", levels, 0.5)
 
 
-def test_models_and_cards(capsys):
-    status, out, _ = call(capsys, "models")
+def test_models_and_cards(call):
+    status, out, _ = call("models")
     assert status == 0
     assert "mnist:" in out
     assert "(default)" in out
-    _, out, _ = call(capsys, "models", "mnist")
+    _, out, _ = call("models", "mnist")
     for card in ppgn.pretrained.cards("mnist"):
         assert card.sha256 in out
         assert card.command in out
@@ -98,8 +85,8 @@ def test_models_and_cards(capsys):
         (["--resume", "nowhere"], "a saved run has a run.json, but there is none in nowhere"),
     ],
 )
-def test_errors_are_one_line_and_nothing_is_written(capsys, tmp_path, arguments, message):
-    status, _, err = call(capsys, "sample", "--out", tmp_path / "out", *arguments)
+def test_errors_are_one_line_and_nothing_is_written(call, tmp_path, arguments, message):
+    status, _, err = call("sample", "--out", tmp_path / "out", *arguments)
     assert status == 1
     assert err.startswith("ppgn: ")
     assert err.count("\n") == 1
@@ -107,36 +94,36 @@ def test_errors_are_one_line_and_nothing_is_written(capsys, tmp_path, arguments,
     assert not (tmp_path / "out").exists()
 
 
-def test_an_existing_folder_is_refused_before_any_work(capsys, tmp_path, monkeypatch):
+def test_an_existing_folder_is_refused_before_any_work(sample, tmp_path, monkeypatch):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "run.json").write_text("{}")
     monkeypatch.setattr("ppgn.cli.sample.sample", lambda *a, **k: pytest.fail("worked before it looked"))
-    status, _, err = sample(capsys, tmp_path / "out")
+    status, _, err = sample(tmp_path / "out")
     assert status == 1
     assert "must be new or empty" in err
     monkeypatch.undo()
-    assert sample(capsys, tmp_path / "out", "--overwrite", "--n", 1, "--steps", 1)[0] == 0
+    assert sample(tmp_path / "out", "--overwrite", "--n", 1, "--steps", 1)[0] == 0
 
 
-def test_chains_that_fail_are_reported_and_the_rest_saved(capsys, tmp_path):
+def test_chains_that_fail_are_reported_and_the_rest_saved(sample, tmp_path):
     wild = ["--variant", "ppgn-h", "--eps-noise", "2e38"]
-    status, _, err = sample(capsys, tmp_path / "out", "--label", 1, "--n", 2, "--steps", 9, *wild)
+    status, _, err = sample(tmp_path / "out", "--label", 1, "--n", 2, "--steps", 9, *wild)
     assert status == 1
     assert "must stay finite" in err
     assert torch.isfinite(ppgn.Samples.load(tmp_path / "out").codes).all()
 
 
-def test_train_every_family(capsys, tmp_path, small_digits):
+def test_train_every_family(call, tmp_path, small_digits):
     common = ["--data", small_digits, "--device", "cpu", "--steps", 3, "--batch-size", 16]
-    assert call(capsys, "train", "classifier", *common, "--out", tmp_path / "c", "--part", "0:800")[0] == 0
-    assert call(capsys, "train", "classifier", *common, "--out", tmp_path / "r", "--arch", "residual")[0] == 0
+    assert call("train", "classifier", *common, "--out", tmp_path / "c", "--part", "0:800")[0] == 0
+    assert call("train", "classifier", *common, "--out", tmp_path / "r", "--arch", "residual")[0] == 0
     encoder = tmp_path / "c" / "model.safetensors"
-    status, out, _ = call(capsys, "train", "joint", *common, "--encoder", encoder, "--out", tmp_path / "j", "--balance")
+    status, out, _ = call("train", "joint", *common, "--encoder", encoder, "--out", tmp_path / "j", "--balance")
     assert status == 0
     assert "3 steps, the last with" in out
-    assert call(capsys, "train", "dae", *common, "--encoder", encoder, "--out", tmp_path / "d", "--sigma", 0.5)[0] == 0
+    assert call("train", "dae", *common, "--encoder", encoder, "--out", tmp_path / "d", "--sigma", 0.5)[0] == 0
     levels = ["--encoder", encoder, "--sigma-min", 0.1, "--sigma-max", 5]
-    assert call(capsys, "train", "dae", *common, *levels, "--out", tmp_path / "l")[0] == 0
+    assert call("train", "dae", *common, *levels, "--out", tmp_path / "l")[0] == 0
     kinds = {name: type(models.load(tmp_path / name / "model.safetensors")).__name__ for name in "crjdl"}
     assert kinds == {
         "c": "ConvClassifier", "r": "ResidualClassifier", "j": "UpconvGenerator", "d": "CodeDenoiser",
@@ -146,17 +133,17 @@ def test_train_every_family(capsys, tmp_path, small_digits):
     assert header["trained"]["noise"] == 0.3
 
 
-def test_train_errors(capsys, tmp_path, small_digits):
+def test_train_errors(call, tmp_path, small_digits):
     common = ["--data", small_digits, "--out", tmp_path / "a", "--device", "cpu"]
-    status, _, err = call(capsys, "train", "classifier", *common, "--arch", "vgg")
+    status, _, err = call("train", "classifier", *common, "--arch", "vgg")
     assert (status, err) == (1, "ppgn: arch must be one of conv, residual, got 'vgg'\n")
-    assert "batch_size must lie in" in call(capsys, "train", "classifier", *common, "--batch-size", 5000)[2]
+    assert "batch_size must lie in" in call("train", "classifier", *common, "--batch-size", 5000)[2]
     models.save(models.build(lambda: models.CodeDenoiser(4), 0), tmp_path / "e.safetensors")
-    err = call(capsys, "train", "dae", *common, "--encoder", tmp_path / "e.safetensors")[2]
+    err = call("train", "dae", *common, "--encoder", tmp_path / "e.safetensors")[2]
     assert "encoder must be a ConvClassifier" in err
     assert "holds a CodeDenoiser" in err
     for half in (["--sigma-min", 0.1], ["--sigma-min", 0.1, "--sigma-max", 1, "--sigma", 0.5]):
-        err = call(capsys, "train", "dae", *common, "--encoder", tmp_path / "e.safetensors", *half)[2]
+        err = call("train", "dae", *common, "--encoder", tmp_path / "e.safetensors", *half)[2]
         assert "give --sigma for one level of noise, or both --sigma-min and --sigma-max for a ladder" in err
 
 
@@ -178,11 +165,11 @@ def test_start_up_is_light():
     assert out.strip() == "[]"
 
 
-def test_bad_training_data_leaves_nothing_behind(capsys, tmp_path, small_digits):
+def test_bad_training_data_leaves_nothing_behind(call, tmp_path, small_digits):
     out = tmp_path / "a"
     for arguments in (["--batch-size", 5000], ["--seed", -1], ["--part", "0:5"]):
         status, _, err = call(
-            capsys, "train", "classifier", "--data", small_digits, "--out", out, "--device", "cpu", *arguments
+            "train", "classifier", "--data", small_digits, "--out", out, "--device", "cpu", *arguments
         )
         assert status == 1, arguments
         assert err.count("\n") == 1
@@ -190,26 +177,24 @@ def test_bad_training_data_leaves_nothing_behind(capsys, tmp_path, small_digits)
     x = np.zeros((20, 8, 8), np.uint8)
     for name, labels in (("minus", np.full(20, -1)), ("part", np.full(20, 0.7))):
         np.savez(tmp_path / f"{name}.npz", x_train=x, y_train=labels)
-        err = call(capsys, "train", "classifier", "--data", tmp_path / f"{name}.npz", "--out", out, "--device", "cpu")[
-            2
-        ]
+        err = call("train", "classifier", "--data", tmp_path / f"{name}.npz", "--out", out, "--device", "cpu")[2]
         assert "labels must be whole numbers from 0 on" in err
     np.save(tmp_path / "array.npy", x)
-    err = call(capsys, "train", "classifier", "--data", tmp_path / "array.npy", "--out", out, "--device", "cpu")[2]
+    err = call("train", "classifier", "--data", tmp_path / "array.npy", "--out", out, "--device", "cpu")[2]
     assert "must be an .npz image set" in err
     assert not out.exists()
 
 
-def test_an_encoder_of_other_images(capsys, tmp_path, small_digits):
+def test_an_encoder_of_other_images(call, tmp_path, small_digits):
     models.save(models.build(lambda: models.ConvClassifier((1, 16, 16)), 0), tmp_path / "e.safetensors")
     common = ["--data", small_digits, "--out", tmp_path / "a", "--device", "cpu"]
-    err = call(capsys, "train", "joint", *common, "--encoder", tmp_path / "e.safetensors")[2]
+    err = call("train", "joint", *common, "--encoder", tmp_path / "e.safetensors")[2]
     assert "images must have shape (1, 16, 16), got (1, 8, 8)" in err
-    err = call(capsys, "train", "joint", *common, "--encoder", tmp_path)[2]
+    err = call("train", "joint", *common, "--encoder", tmp_path)[2]
     assert "there is no file" in err
 
 
-def test_another_encoder_in_its_place_is_noticed(capsys, tmp_path, small_digits):
+def test_another_encoder_in_its_place_is_noticed(call, tmp_path, small_digits):
     common = [
         "--data",
         small_digits,
@@ -222,24 +207,24 @@ def test_another_encoder_in_its_place_is_noticed(capsys, tmp_path, small_digits)
     ]
     for seed in (0, 1):
         models.save(models.build(lambda: models.ConvClassifier((1, 8, 8)), seed), tmp_path / "e.safetensors")
-        status, _, err = call(capsys, "train", "dae", *common, "--steps", 2, "--batch-size", 8, "--resume")
+        status, _, err = call("train", "dae", *common, "--steps", 2, "--batch-size", 8, "--resume")
         assert status == seed
     assert "encoder_sha256: saved" in err
 
 
-def test_a_learning_rate_that_spoils_the_weights(capsys, tmp_path, small_digits):
+def test_a_learning_rate_that_spoils_the_weights(call, tmp_path, small_digits):
     common = ["--data", small_digits, "--out", tmp_path / "a", "--device", "cpu", "--batch-size", 16, "--steps", 1]
-    status, _, err = call(capsys, "train", "classifier", *common, "--learning-rate", "nan")
+    status, _, err = call("train", "classifier", *common, "--learning-rate", "nan")
     assert status == 1
     assert "weights must stay finite" in err
     assert not (tmp_path / "a" / "model.safetensors").exists()
 
 
-def test_the_pythons_run_is_resumed_from_the_command_line(capsys, tmp_path, sevens):
+def test_the_pythons_run_is_resumed_from_the_command_line(sample, tmp_path, sevens):
     ppgn.sample(sevens, n=2, steps=3, seed=0, progress=False).save(tmp_path / "a")
-    assert sample(capsys, tmp_path / "b", "--resume", tmp_path / "a", "--steps", 2)[0] == 0
+    assert sample(tmp_path / "b", "--resume", tmp_path / "a", "--steps", 2)[0] == 0
     whole = ppgn.sample(sevens, n=2, steps=5, seed=0, progress=False)
     assert torch.equal(ppgn.Samples.load(tmp_path / "b").codes, whole.codes)
     walk = ppgn.samplers.activation_max(sevens)
     ppgn.sample(sevens, n=2, steps=3, seed=0, sampler=walk, progress=False).save(tmp_path / "c")
-    assert "use Samples.resume" in sample(capsys, tmp_path / "d", "--resume", tmp_path / "c")[2]
+    assert "use Samples.resume" in sample(tmp_path / "d", "--resume", tmp_path / "c")[2]

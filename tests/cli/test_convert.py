@@ -2,29 +2,18 @@
 
 from __future__ import annotations
 
-import sys
-
 import caffe_files
 import caffe_nets
 import numpy as np
 import pytest
 import torch
 
-from ppgn import cli, files, models, pretrained
+from ppgn import files, models, pretrained
 
 
-def convert(capsys, *arguments):
-    """(exit status, standard output, standard error)."""
-    argv, sys.argv = sys.argv, ["ppgn", "convert-caffe", *map(str, arguments)]
-    try:
-        cli.main()
-        status = 0
-    except SystemExit as end:
-        status = end.code or 0
-    finally:
-        sys.argv = argv
-    captured = capsys.readouterr()
-    return status, captured.out, captured.err
+@pytest.fixture
+def convert(call):
+    return lambda *arguments: call("convert-caffe", *arguments)
 
 
 @pytest.fixture
@@ -41,8 +30,8 @@ def generator(tmp_path):
     return path
 
 
-def test_a_classifier(capsys, tmp_path, classifier):
-    status, out, _ = convert(capsys, classifier, "-o", tmp_path / "a.safetensors", "--mean", "120,110,100")
+def test_a_classifier(convert, tmp_path, classifier):
+    status, out, _ = convert(classifier, "-o", tmp_path / "a.safetensors", "--mean", "120,110,100")
     assert status == 0
     assert "is a classifier of 10 classes, images of 99 x 99" in out
     network = models.load(tmp_path / "a.safetensors")
@@ -54,8 +43,8 @@ def test_a_classifier(capsys, tmp_path, classifier):
     assert header["source_sha256"] == files.sha256(classifier)
 
 
-def test_a_generator(capsys, tmp_path, generator):
-    status, out, _ = convert(capsys, generator, "--out", tmp_path / "g.safetensors", "--size", 227)
+def test_a_generator(convert, tmp_path, generator):
+    status, out, _ = convert(generator, "--out", tmp_path / "g.safetensors", "--size", 227)
     assert status == 0
     assert "is a generator of images of 227 x 227 from codes (12,)" in out
     network = models.load(tmp_path / "g.safetensors")
@@ -63,23 +52,23 @@ def test_a_generator(capsys, tmp_path, generator):
     assert torch.equal(network(h), pretrained.read_caffe(generator, size=227)(h))
 
 
-def test_a_mean_file(capsys, tmp_path, classifier):
+def test_a_mean_file(convert, tmp_path, classifier):
     blob = caffe_files.messages()["BlobProto"]()
     caffe_files.add_blob(blob, np.full((3, 100, 100), 7.0), legacy=True)
     (tmp_path / "m.binaryproto").write_bytes(blob.SerializeToString())
     out = tmp_path / "a.safetensors"
-    assert convert(capsys, classifier, "-o", out, "--mean", tmp_path / "m.binaryproto")[0] == 0
+    assert convert(classifier, "-o", out, "--mean", tmp_path / "m.binaryproto")[0] == 0
     assert (models.load(out).mean == 7).all()
 
 
-def test_pipelines_take_them(capsys, tmp_path, classifier, generator):
+def test_pipelines_take_them(convert, tmp_path, classifier, generator):
     """The authors' walk on converted networks: G, E and C by one encoder, as the paper has it."""
     import ppgn
 
     layers = caffe_nets.generator("fc6", code=20)
     generator.write_bytes(caffe_files.encode(layers))
-    assert convert(capsys, generator, "-o", tmp_path / "g.safetensors")[0] == 0
-    assert convert(capsys, classifier, "-o", tmp_path / "c.safetensors")[0] == 0
+    assert convert(generator, "-o", tmp_path / "g.safetensors")[0] == 0
+    assert convert(classifier, "-o", tmp_path / "c.safetensors")[0] == 0
     made, encoder = models.load(tmp_path / "g.safetensors"), models.load(tmp_path / "c.safetensors")
     label = int(encoder(made(torch.zeros(1, 20))).argmin())
     pipeline = ppgn.Pipeline(
@@ -101,10 +90,10 @@ def test_pipelines_take_them(capsys, tmp_path, classifier, generator):
         (["-o", "a.safetensors", "--size", 227], "must be given"),
     ],
 )
-def test_errors_are_one_line_and_nothing_is_written(capsys, tmp_path, monkeypatch, classifier, arguments, message):
+def test_errors_are_one_line_and_nothing_is_written(convert, tmp_path, monkeypatch, classifier, arguments, message):
     monkeypatch.chdir(tmp_path)
     before = set(tmp_path.iterdir())
-    status, _, err = convert(capsys, classifier, *arguments)
+    status, _, err = convert(classifier, *arguments)
     assert status == 1
     assert err.startswith("ppgn: ")
     assert err.count("\n") == 1
@@ -112,9 +101,9 @@ def test_errors_are_one_line_and_nothing_is_written(capsys, tmp_path, monkeypatc
     assert set(tmp_path.iterdir()) == before
 
 
-def test_a_damaged_file(capsys, tmp_path, generator):
+def test_a_damaged_file(convert, tmp_path, generator):
     generator.write_bytes(generator.read_bytes()[:-3])
-    status, _, err = convert(capsys, generator, "-o", tmp_path / "g.safetensors")
+    status, _, err = convert(generator, "-o", tmp_path / "g.safetensors")
     assert status == 1
     assert "generator.caffemodel must have" in err
     assert "at byte" in err

@@ -1,23 +1,17 @@
-"""Anybody's classifier as a condition: what is read, what stays untouched, and what each error says."""
+"""Anybody's module as a condition: what is read, what stays untouched, and what each error says."""
 
 from __future__ import annotations
 
-import csv
-import io
-import zipfile
 from itertools import islice
 
-import numpy as np
 import pytest
 import torch
-from conftest import SHARED
-from PIL import Image
 from safetensors.torch import save_file
 from torch import nn
 
 import ppgn
 from ppgn.conditions import class_label
-from ppgn.pretrained import ImageClassifier, Preprocessing, classifier, load_weights, read_state
+from ppgn.pretrained import ImageClassifier, Preprocessing, classifier
 from ppgn.random import streams
 
 untouched = pytest.mark.usefixtures("global_randomness_untouched")
@@ -166,181 +160,6 @@ def test_images_must_be_batches():
 def test_bad_arguments(options, message):
     with pytest.raises(ValueError, match=message):
         classifier(network(), **options)
-
-
-@pytest.mark.parametrize(
-    ("source", "options", "message"),
-    [
-        ("resnet18", {}, "source must be torchvision/NAME, timm/NAME or a module, got 'resnet18'"),
-        ("torchvision/resnet19", {}, r"torchvision must know .* none called 'resnet19' .*; the closest are resnet18, "),
-        ("timm/resnet19", {}, r"timm must know .* none called 'resnet19' among its \d+; the closest are resnet18"),
-        ("timm/zzz", {}, r"timm must know .* none called 'zzz' among its \d+$"),
-        ("torchvision/resnet50.V9", {}, "must be one of IMAGENET1K_V1, IMAGENET1K_V2, got 'V9'"),
-        ("timm/resnet18.a9_in1k", {}, r"timm/resnet18 has the weights resnet18\.a1_in1k, .*, got 'resnet18\.a9_in1k'"),
-        ("timm/mixer_s32_224", {}, "timm has no weights for mixer_s32_224: give a file, weights=PATH, or weights=None"),
-        ("torchvision/resnet18", {"classes": 10}, "have 1000 classes, got classes=10; give your own, weights=PATH, or"),
-        ("torchvision/resnet18", {"classes": 0}, "classes must be at least 1, got 0"),
-        ("timm/test_vit", {"channels": 1}, "channels is for a module; timm/test_vit knows its own, got 1"),
-        ("timm/vit_small_patch14_dinov2", {"weights": None}, "is no classifier: its weights end in features; give"),
-    ],
-)
-def test_bad_names(source, options, message):
-    with pytest.raises(ValueError, match=message):
-        classifier(source, **options)
-
-
-def test_bad_sources():
-    with pytest.raises(TypeError, match="source must be torchvision/NAME, timm/NAME or a module, got int"):
-        classifier(3)
-    with pytest.raises(FileNotFoundError, match=r"there is no file nowhere\.safetensors"):
-        classifier("torchvision/squeezenet1_1", weights="nowhere.safetensors")
-
-
-@untouched
-def test_random_weights_are_of_their_seed():
-    first, again, other = (classifier("timm/test_vit", weights=None, seed=seed) for seed in (0, 0, 1))
-    x = images()
-    assert torch.equal(first(x), again(x))
-    assert not torch.equal(first(x), other(x))
-
-
-@pytest.mark.parametrize("name", ["torchvision/squeezenet1_1", "timm/test_vit.r160_in1k"])
-def test_what_a_library_says_of_its_network(name):
-    made = classifier(name, weights=None)
-    assert (made.classes, len(made.class_names), made.class_names[980]) == (1000, 1000, "volcano")
-    assert class_label(made, "volcano").label == 980
-    assert not made.training and not any(p.requires_grad for p in made.parameters())
-    side, share = (160, 0.95) if "timm" in name else (224, 224 / 256)
-    mean = (0.5,) * 3 if "timm" in name else (0.485, 0.456, 0.406)
-    record = made.preprocessing
-    assert (record.crop, record.resize) == ((side, side), (int(side / share),) * 2)
-    assert (record.mean, record.channels) == (mean, 3)
-    whole = classifier(name, weights=None, fit="whole", mean=[0.1] * 3).preprocessing
-    assert (whole.resize, whole.mode, whole.mean) == ((side, side), "squash", (0.1,) * 3)
-
-
-def test_names_of_other_sets_of_imagenet():
-    from ppgn.pretrained.zoo import timm_names
-
-    for count in (11821, 21841, 21843):
-        assert len(timm_names({"num_classes": count})) == count
-    assert timm_names({"num_classes": 10}) == ()
-    own = {"num_classes": 2, "label_names": ["n1", "n2"], "label_descriptions": {"n1": "tench"}}
-    assert timm_names(own) == ("tench", "n2")
-
-
-@untouched
-@pytest.mark.parametrize("name", ["torchvision/squeezenet1_1", "timm/test_vit"])
-def test_ones_own_weights_may_have_other_classes(name, tmp_path):
-    trained = classifier(name, weights=None, class_names=["cat", "dog"], seed=3)
-    assert trained.classes == 2
-    save_file(trained.network.state_dict(), tmp_path / "w.safetensors")
-    made = classifier(name, weights=tmp_path / "w.safetensors", class_names=["cat", "dog"])
-    assert torch.equal(made(images()), trained(images()))
-    assert class_label(made, "dog").label == 1
-    assert classifier(name, weights=tmp_path / "w.safetensors", classes=2).class_names == ()
-    with pytest.raises(ValueError, match=r"w\.safetensors must hold the .* of another shape: .* \(2,"):
-        classifier(name, weights=tmp_path / "w.safetensors")
-
-
-def test_heads_of_training_may_be_in_the_file_or_not(tmp_path):
-    import torchvision
-
-    with torch.random.fork_rng():
-        official = torchvision.models.googlenet(weights=None, aux_logits=True, init_weights=False).eval()
-    official.transform_input = True  # as torchvision sets it with its own weights
-    state = official.state_dict()
-    assert any(key.startswith("aux1.") for key in state)
-    for kept in (state, {key: value for key, value in state.items() if not key.startswith("aux")}):
-        torch.save(kept, tmp_path / "w.pth")
-        made = classifier("torchvision/googlenet", weights=tmp_path / "w.pth")
-        x = images(height=224, width=224)
-        assert torch.allclose(made.network(x), official(x), atol=1e-6)
-
-
-def test_squeezenet_of_another_maker_knows_photographs(third_party):
-    made = classifier("torchvision/squeezenet1_0", weights=third_party("imagenet_squeezenet1_0"))
-    path = SHARED / "data" / "imagenet1000_256.zip"
-    if not path.exists():
-        pytest.skip("needs the ImageNet samples, which do not come with the repository")
-    archive = zipfile.ZipFile(path)
-    rows = list(csv.DictReader(io.StringIO(archive.read("labels.csv").decode())))[::20]
-    pictures = [np.asarray(Image.open(io.BytesIO(archive.read(row["file"]))).convert("RGB")) for row in rows]
-    x = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2) / 255
-    right = made(x).argmax(1) == torch.tensor([int(row["label"]) for row in rows])
-    assert 0.616 - 4 * (0.24 / len(rows)) ** 0.5 < right.float().mean()
-    names = [row["name"].split(",")[0].replace("_", " ").casefold() for row in rows]
-    assert np.mean([made.class_names[int(r["label"])].casefold() == n for r, n in zip(rows, names, strict=True)]) > 0.8
-
-
-def lenet() -> nn.Sequential:
-    convolutions = nn.Sequential(
-        nn.Conv2d(1, 6, 5), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(6, 16, 5), nn.ReLU(), nn.MaxPool2d(2),
-        nn.Conv2d(16, 120, 5), nn.ReLU(), nn.Flatten(),
-    )  # fmt: skip
-    return nn.Sequential(convolutions, nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, 10))
-
-
-def test_lenet_of_another_maker_knows_digits_in_any_colour(third_party, mnist_file, tmp_path):
-    names = {"convnet.c1": "0.0", "convnet.c3": "0.3", "convnet.c5": "0.6", "fc.f6": "1", "fc.f7": "3"}
-    state = read_state(third_party("mnist_lenet5"))
-    renamed = {f"{names[key.rpartition('.')[0]]}.{key.rpartition('.')[2]}": value for key, value in state.items()}
-    made = classifier(load_weights(lenet(), renamed), size=32)
-    test = ppgn.data.load(mnist_file, "test")
-    x, labels = ppgn.data.to_float(test.images[:1000]), test.labels[:1000]
-    assert abs((made(x).argmax(1) == labels).float().mean() - 0.9908) < 4 * (0.9908 * 0.0092 / 1000) ** 0.5
-    assert torch.allclose(made(x.expand(-1, 3, -1, -1)), made(x), atol=1e-4)
-    with pytest.raises(
-        ValueError, match=r"must hold the 10 tensors of Sequential: 10 missing: .*; 10 unknown: convnet"
-    ):
-        classifier(lenet(), weights=third_party("mnist_lenet5"))
-
-
-class Block(nn.Module):
-    """Of akamaster's ResNet-20: a shortcut without weights."""
-
-    def __init__(self, width, out, stride):
-        super().__init__()
-        self.conv1, self.bn1 = nn.Conv2d(width, out, 3, stride, 1, bias=False), nn.BatchNorm2d(out)
-        self.conv2, self.bn2 = nn.Conv2d(out, out, 3, 1, 1, bias=False), nn.BatchNorm2d(out)
-        self.more = (out - width) // 2
-
-    def forward(self, x):
-        y = self.bn2(self.conv2(self.bn1(self.conv1(x)).relu()))
-        if self.more:
-            x = nn.functional.pad(x[:, :, ::2, ::2], (0, 0, 0, 0, self.more, self.more))
-        return (x + y).relu()
-
-
-class ResNet20(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.conv1, self.bn1 = nn.Conv2d(3, 16, 3, 1, 1, bias=False), nn.BatchNorm2d(16)
-        self.layer1 = nn.Sequential(*[Block(16, 16, 1) for _ in range(3)])
-        self.layer2 = nn.Sequential(Block(16, 32, 2), Block(32, 32, 1), Block(32, 32, 1))
-        self.layer3 = nn.Sequential(Block(32, 64, 2), Block(64, 64, 1), Block(64, 64, 1))
-        self.linear = nn.Linear(64, 10)
-
-    def forward(self, x):
-        x = self.layer3(self.layer2(self.layer1(self.bn1(self.conv1(x)).relu())))
-        return self.linear(x.mean((2, 3)))
-
-
-def test_resnet20_of_another_maker_knows_small_photographs(third_party):
-    path = SHARED / "data" / "cifar10_lossless5k.npz"
-    if not path.exists():
-        pytest.skip("needs the CIFAR-10 images, which do not come with the repository")
-    own = ResNet20()
-    names = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
-    made = classifier(
-        own, weights=third_party("cifar10_resnet20"), mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225),
-        class_names=names,
-    )  # fmt: skip
-    arrays = np.load(path)
-    x = torch.from_numpy(arrays["x_test"]).permute(0, 3, 1, 2) / 255
-    right = made(x).argmax(1) == torch.from_numpy(arrays["y_test"])
-    assert abs(right.float().mean() - 0.915) < 0.002
-    assert class_label(made, "frog").label == 6
 
 
 @untouched
