@@ -1,4 +1,4 @@
-"""What the `ppgn train` commands share: their options, images, encoders, and the run itself."""
+"""What the `ppgn train` commands share: their options, their images, and the run itself."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from typing import Annotated, Any, TypeVar
 
 import torch
 import typer
-from torch import Tensor
 
-from ppgn import files, models, pretrained, training
+from ppgn import models, training
 from ppgn.checks import require_shape
-from ppgn.data import ImageSet, load, to_float
+from ppgn.data import ImageSet, load
 
 B = TypeVar("B")
 
 SOURCES = "an .npz with x_train, y_train, ...; a folder or .zip of pictures; or torchvision:NAME"
 Data = Annotated[str, typer.Option(help=SOURCES)]
+Several = Annotated[list[str], typer.Option(help=f"{SOURCES}; may be repeated")]
 Size = Annotated[int | None, typer.Option(min=1, help="bring pictures of a folder or .zip to this side")]
 Out = Annotated[Path, typer.Option(help="new folder for the run: checkpoint and model.safetensors")]
 Part = Annotated[str, typer.Option(help="train on the images start:stop only, as 0:30000")]
@@ -27,16 +27,16 @@ Steps = Annotated[int, typer.Option(min=1, help="steps in all, resumed ones incl
 BatchSize = Annotated[int, typer.Option(min=1, help="images a step")]
 Seed = Annotated[int, typer.Option(help="of the first weights, the order of images and all noise")]
 LearningRate = Annotated[float, typer.Option(help="falls as a half cosine to a hundredth")]
-Encoder = Annotated[Path, typer.Option(help="model.safetensors of a `train classifier --arch conv` run")]
 Resume = Annotated[bool, typer.Option("--resume", help="go on from the checkpoint in --out, if there is one")]
 CheckpointEvery = Annotated[int, typer.Option(min=1, help="steps between checkpoints")]
 TensorBoard = Annotated[bool, typer.Option("--tensorboard", help="write scalars to OUT/tensorboard")]
+Flip = Annotated[bool, typer.Option("--flip", help="mirror every second image, by chance")]
+Widths = Annotated[str | None, typer.Option(help="channels of its levels, as 96,48,24")]
 Precision = Annotated[str, typer.Option(help="float32, or bfloat16: faster on GPUs and on CPUs with AMX")]
 Device = Annotated[str | None, typer.Option(help="cpu, cuda, ...; default: what accelerate finds")]
 Progress = Annotated[bool, typer.Option(help="a bar, on a terminal")]
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
-TOGETHER = 1 << 20  # pixels encoded at a time
 
 
 @dataclass(frozen=True)
@@ -108,38 +108,7 @@ def joined(sets: Sequence[ImageSet]) -> ImageSet:
     return ImageSet(torch.cat([s.images for s in sets]), torch.cat([s.labels for s in sets]))
 
 
-def encoder_of(path: Path, images: ImageSet, config: dict[str, Any]) -> models.ConvClassifier:
-    """The encoder whose codes a generator inverts. Raises ValueError for another network or other images."""
-    network = models.load(path)
-    if not isinstance(network, models.ConvClassifier):
-        raise ValueError(f"encoder must be a ConvClassifier, {path} holds a {type(network).__name__}")
-    require_shape(
-        "images", images.image_shape, tuple(network.config["image_shape"]), f"the encoder {path} was made for those"
-    )
-    config["encoder_sha256"] = files.fingerprint(network)
-    return network.to(images.images.device)
-
-
-def cut_of(
-    path: Path, cut: str, architecture: str, images: ImageSet, config: dict[str, Any]
-) -> pretrained.TrunkEncoder:
-    """The encoder cut out of a classifier of torchvision's or timm's, whose weights are in a file."""
-    h1, h, pool = numbers(cut, "cut")
-    network = pretrained.classifier(architecture, weights=path)
-    config["encoder_sha256"], config["cut"] = files.fingerprint(network), cut
-    return pretrained.encoder(network, h1=h1, h=h, pool=pool).to(images.images.device)
-
-
-@torch.no_grad()
-def codes_of(encode: Callable[[Tensor], Tensor], images: ImageSet, precision: str) -> Tensor:
-    """The codes of all images, float32 but for what the precision rounds within."""
-    _, height, width = images.image_shape
-    parts = images.images.split(max(1, TOGETHER // (height * width)))
-    bfloat16 = PRECISIONS[precision] == torch.bfloat16
-    with torch.autocast(images.images.device.type, torch.bfloat16, enabled=bfloat16):
-        return torch.cat([encode(to_float(part)).float() for part in parts])
-
-
-def measured_on(codes: Sequence[Tensor]) -> Tensor:
-    """Rows (N, d) of codes, or of the places of latent maps, of every set."""
-    return torch.cat([code.movedim(1, -1).flatten(0, -2) if code.ndim > 2 else code for code in codes])
+def check_images(images: ImageSet, encoder: models.ConvClassifier, path: Path) -> None:
+    """Raise ValueError for images of another shape than the encoder's."""
+    needed = tuple(encoder.config["image_shape"])
+    require_shape("images", images.image_shape, needed, f"the encoder {path} was made for those")
