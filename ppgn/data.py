@@ -165,10 +165,10 @@ def _npz(path: Path, split: str) -> ImageSet:
                 arrays.append(file[name])
     except (OSError, EOFError, ValueError, BadZipFile, zlib.error) as error:
         raise ValueError(f"{path} must be an .npz image set: {error}") from None
-    *images, labels = arrays
+    pictures, labels = arrays[0], arrays[-1]
     if encoded:
-        images = [_pictures(*images, origin=f"{path}: offset_{split}")]
-    return _image_set(images[0], labels, origin=str(path))
+        pictures = _pictures(pictures, arrays[1], origin=f"{path}: offset_{split}")
+    return _image_set(pictures, labels, origin=str(path))
 
 
 def _pictures(content: np.ndarray, offsets: np.ndarray, origin: str) -> np.ndarray:

@@ -52,7 +52,7 @@ class TrunkEncoder(nn.Module):
         self.lower, self.upper, self.pool = trunk[:h1], trunk[h1:], pool
         for module in self.upper.modules():  # the caller's h1 stays as it is
             if "inplace" in vars(module):
-                module.inplace = False
+                vars(module)["inplace"] = False
         self.register_buffer("mean", torch.tensor(mean).view(-1, 1, 1))
         self.register_buffer("std", torch.tensor(std).view(-1, 1, 1))
         self.eval()
