@@ -60,13 +60,13 @@ FASHION = {
 FAST = "--flip --precision bfloat16"
 CIFAR = {
     "encoder": f"classifier --width 32 --code 256 --part {A} --seed 0 --steps 4000 {FAST}",
-    "classifier": f"classifier --width 32 --code 256 --part {A} --seed 1 --steps 4000 {FAST}",
-    "judge": f"classifier --arch residual --width 32 --part {B} --seed 2 --steps 5000 {FAST}",
+    "classifier": f"classifier --width 32 --code 256 --part {A} --seed 1 --steps 3000 {FAST}",
+    "judge": f"classifier --arch residual --width 32 --part {B} --seed 2 --steps 3000 {FAST}",
     "generator-noiseless": (
         f"joint {ENCODER} --part {A} --seed 0 --noise 0 --weight-h 0 --widths 96,48,24 --steps 9000 {FAST}"
     ),
     "ladder": (
-        f"dae {ENCODER} --part {A} --seed 0 --sigma-min 0.1 --sigma-max 20 --steps 20000 --batch-size 512 "
+        f"dae {ENCODER} --part {A} --seed 0 --sigma-min 0.1 --sigma-max 20 --steps 10000 --batch-size 512 "
         "--precision bfloat16"
     ),
 }
