@@ -132,7 +132,7 @@ def read_json(path: Path) -> dict[str, Any]:
     """Read a JSON object; DamagedFileError names the file if it is none."""
     try:
         content = json.loads(path.read_text())
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # of the text, the syntax, numbers of thousands of digits, depth
         raise DamagedFileError(f"{path} must be JSON: {error}") from None
     if not isinstance(content, dict):
         raise DamagedFileError(f"{path} must hold a JSON object, got {type(content).__name__}")
@@ -176,7 +176,7 @@ def read_tensors(path: Path, checksum: str | None = None) -> tuple[dict[str, Ten
         raise DamagedFileError(f"{path} must be a whole safetensors file: {error}") from None
     try:
         header = json.loads(metadata.get("ppgn", "{}"))
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise DamagedFileError(f"{path} must have a JSON header: {error}") from None
     if not isinstance(header, dict):
         raise DamagedFileError(f"{path} must have a JSON object for its header, got {type(header).__name__}")

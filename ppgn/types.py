@@ -42,6 +42,7 @@ class Generator(Protocol):
         ...
 
 
+@runtime_checkable
 class Prior(Protocol):
     """What makes a code likely."""
 
@@ -99,6 +100,7 @@ class Ladder(Prior, Protocol):
         ...
 
 
+@runtime_checkable
 class Condition(Protocol):
     """How well an image fits what was asked; y is bound inside."""
 

@@ -6,7 +6,6 @@ volcano = ppgn.conditions.class_label(c, "volcano")
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any, Literal, get_args
 from torch import Tensor, nn
 
 from ppgn.pretrained.preprocessing import Preprocessing, with_channels
-from ppgn.pretrained.states import frozen, load_weights
+from ppgn.pretrained.states import frozen, load_weights, unshared
 from ppgn.pretrained.zoo import PRETRAINED, timm_classifier, torchvision_classifier
 
 Fit = Literal["official", "whole"]
@@ -129,7 +128,7 @@ def _of_module(module: nn.Module, weights: Path | str | None) -> nn.Module:
         return frozen(module)
     if weights is None:
         raise ValueError("weights=None draws random ones for an architecture by name; a module has its own")
-    return load_weights(copy.deepcopy(module), weights).requires_grad_(False).eval()
+    return load_weights(unshared(module), weights)
 
 
 def _channels(network: nn.Module, mean: Sequence[float] | None) -> int | None:

@@ -6,7 +6,6 @@ samples = ppgn.sample(ppgn.Pipeline(g, condition=...), n=16, steps=1000, seed=0,
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -14,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from ppgn import priors
-from ppgn.pretrained.states import frozen, load_weights
+from ppgn.pretrained.states import frozen, load_weights, unshared
 from ppgn.random import streams
 from ppgn.records import of_device
 from ppgn.types import Density, Prior
@@ -85,7 +84,7 @@ def generator(
     if weights is not None:
         if not isinstance(module, nn.Module):
             raise TypeError(f"weights need a torch module to be filled, got {type(module).__name__}")
-        module = load_weights(copy.deepcopy(module), weights)
+        module = load_weights(unshared(module), weights)
     network = frozen(module) if isinstance(module, nn.Module) else module
     shape = tuple(latent_shape)
     made = ImageGenerator(network, shape, (low, high), priors.gaussian(shape) if prior is None else prior).eval()

@@ -19,6 +19,7 @@ from ppgn import files
 
 OFFLINE = ("PPGN_OFFLINE", "HF_HUB_OFFLINE")
 TRUE = ("1", "true", "yes", "on")
+WEIGHTS = "give the weights as a file, weights=PATH"
 
 
 @dataclass(frozen=True)
@@ -47,11 +48,12 @@ def offline() -> bool:
     return bool(_switched())
 
 
-def fetch(repo: str, file: str, revision: str | None = None, sha256: str | None = None) -> Path:
+def fetch(repo: str, file: str, revision: str | None = None, sha256: str | None = None, instead: str = WEIGHTS) -> Path:
     """A file of the repository "user/name" on huggingface.co, downloaded once and then served from the cache.
 
     revision   a commit, tag or branch; None: the newest that can be reached, or the newest in the cache
     sha256     what the file must have, hexadecimal
+    instead    what to do where it cannot be fetched, for the error
 
     Raises DamagedFileError for another sha256, FileNotFoundError for a repository, revision or file that is not there,
     and OSError, as `unreachable` words it, where neither network nor cache has it.
@@ -62,7 +64,7 @@ def fetch(repo: str, file: str, revision: str | None = None, sha256: str | None 
             repo, file, revision=revision, cache_dir=home() / "hub", local_files_only=offline()
         )
     except errors.LocalEntryNotFoundError as error:  # also an EntryNotFoundError, so it has to come first
-        raise unreachable(what, error) from error
+        raise unreachable(what, error, instead) from error
     except (errors.RepositoryNotFoundError, errors.RevisionNotFoundError, errors.EntryNotFoundError) as error:
         raise FileNotFoundError(
             f"{what} must be on huggingface.co and open to you, but there is none ({type(error).__name__}); a private "
@@ -71,7 +73,7 @@ def fetch(repo: str, file: str, revision: str | None = None, sha256: str | None 
     except errors.HFValidationError:  # no name of a repository
         raise
     except Exception as error:  # whatever its HTTP library raises, which differs by version
-        raise unreachable(what, error) from error
+        raise unreachable(what, error, instead) from error
     path = Path(found)
     if sha256 is not None and (came := files.sha256(path)) != sha256:
         raise files.DamagedFileError(
@@ -81,12 +83,11 @@ def fetch(repo: str, file: str, revision: str | None = None, sha256: str | None 
     return path
 
 
-def unreachable(what: str, error: Exception) -> OSError:
+def unreachable(what: str, error: Exception, instead: str = WEIGHTS) -> OSError:
     """The error to raise where `what` could not be fetched: why not, what is cached and where, and how to go on."""
     return OSError(
         f"{what} could not be fetched: {_reason(error)}. Cached in {home()}: {_told(cached())}. To go on, connect once "
-        "(what is fetched stays there), or point PPGN_HOME to a copy of another machine's cache, or give the weights "
-        "as a file, weights=PATH"
+        f"(what is fetched stays there), or point PPGN_HOME to a copy of another machine's cache, or {instead}"
     )
 
 

@@ -58,7 +58,7 @@ def natural(
     start = SIGMA_MAX if variant == "annealed" else 0.0
     return Pipeline(
         generator=coder,
-        prior=priors.dae(denoiser, SIGMA_MIN, True) if variant == "annealed" else priors.joint(Encoding(coder)),
+        prior=priors.dae(denoiser, SIGMA_MIN, True) if variant == "annealed" else priors.joint(Encoding(coder).eval()),
         latent_shape=shape,
         start=_latents(denoiser, shape, {"sigma_max": start, **(settings or {})}["sigma_max"]),
         sampler=_walk(variant, settings or {}),

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from inspect import Parameter, signature
 from numbers import Integral, Real
 from operator import attrgetter
+from types import FunctionType, MethodType
 from typing import Any, NamedTuple
 
 import torch
@@ -23,10 +24,12 @@ from torch import Tensor, nn
 from ppgn import conditions, models, priors, samplers
 from ppgn.files import DamagedFileError
 from ppgn.pipeline import Pipeline
+from ppgn.pretrained import kinds
 from ppgn.pretrained.classifiers import ImageClassifier
 from ppgn.pretrained.ensembles import Ensemble
 from ppgn.pretrained.generators import ImageGenerator
 from ppgn.pretrained.latents import LatentAutoencoder
+from ppgn.pretrained.natural_images import Encoding
 from ppgn.pretrained.preprocessing import Preprocessing
 from ppgn.types import Sampler
 
@@ -57,7 +60,8 @@ RECORDS: dict[str, Known] = {
 }
 # networks around a network: made again by their arguments, and only what is inside has a file
 ADAPTERS: dict[str, type[nn.Module]] = {
-    cls.__name__: cls for cls in (Ensemble, ImageClassifier, ImageGenerator, LatentAutoencoder, models.Encoder)
+    cls.__name__: cls
+    for cls in (Encoding, Ensemble, ImageClassifier, ImageGenerator, LatentAutoencoder, models.Encoder)
 }
 KERNELS: dict[str, Callable[..., Sampler[Any]]] = {
     "activation_max": samplers.activation_max,
@@ -151,7 +155,7 @@ def decode_sampler(described: Any, kept: Kept) -> Callable[[Pipeline], Sampler[A
     if not isinstance(described, Mapping):
         raise DamagedFileError(f"sampler must be described by its name and settings, got {described!r}")
     if described.get("is") == "cycle":
-        inner = [decode_sampler(one, kept) for one in described.get("samplers", ())]
+        inner = [decode_sampler(one, kept) for one in described["samplers"]]
         return lambda pipeline: samplers.cycle(*(build(pipeline) for build in inner if build is not None))
     builder = _of(KERNELS, described.get("is"), "sampler")
     settings = arguments(described, builder, kept)
@@ -167,7 +171,10 @@ def arguments(described: Mapping[str, Any], builder: Callable[..., Any], kept: K
         raise DamagedFileError(
             f"{described['is']} must be described by {', '.join(taken) or 'nothing'}, got {', '.join(given)}"
         )
-    return {name: decode(value, kept) for name, value in given.items()}
+    made = {name: decode(value, kept) for name, value in given.items()}
+    for name, value in made.items():
+        kinds.require(value, kinds.asked(builder)[name], f"{name} of {described['is']}")
+    return made
 
 
 def _encode_kernel(kernel: Sampler[Any], pipeline: Pipeline, kept: Kept) -> Any:
@@ -208,4 +215,6 @@ def _of(known: Mapping[str, Any], name: Any, what: str) -> Any:
 
 def _called(value: Any) -> str:
     """A function by its name, anything else by its class."""
-    return f"the function {value.__qualname__}" if isinstance(value, type(_called)) else f"a {type(value).__name__}"
+    if isinstance(value, MethodType):
+        return f"the method {value.__qualname__}; give a module whose forward calls it"
+    return f"the function {value.__qualname__}" if isinstance(value, FunctionType) else f"a {type(value).__name__}"

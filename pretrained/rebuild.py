@@ -6,7 +6,6 @@ anybody's own     {"class": "package.module.Net"}: only its weights are kept, th
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from torch import Tensor, nn
 
 from ppgn import files, models
 from ppgn.pretrained.classifiers import LIBRARIES
-from ppgn.pretrained.states import load_weights
+from ppgn.pretrained.states import load_weights, unshared
 
 
 def describe(network: nn.Module) -> dict[str, Any]:
@@ -48,7 +47,7 @@ def read(entry: Mapping[str, Any], name: str, tensors: Mapping[str, Tensor], giv
             is missing or the weights do not fit, DamagedFileError for an architecture that nobody knows.
     """
     if given is not None:
-        network = copy.deepcopy(given)
+        network = unshared(given)
     elif "architecture" in entry:
         network = _built(entry, tensors)
     elif "source" in entry:
@@ -66,7 +65,7 @@ def read(entry: Mapping[str, Any], name: str, tensors: Mapping[str, Tensor], giv
 def _built(entry: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> nn.Module:
     known: dict[str, Callable[..., nn.Module]] = dict(models.ARCHITECTURES)
     name, config = entry["architecture"], entry.get("config")
-    if name not in known or not isinstance(config, Mapping):
+    if not isinstance(name, str) or name not in known or not isinstance(config, Mapping):
         raise files.DamagedFileError(
             f"architecture must be one of {', '.join(sorted(known))}, with a config, got {name!r} and {config!r}"
         )
@@ -86,4 +85,9 @@ def _by_name(entry: Mapping[str, Any]) -> nn.Module:
             f"source must be of {' or '.join(LIBRARIES)}, with a number of classes, got {entry['source']!r} and "
             f"{entry.get('classes')!r}"
         )
-    return LIBRARIES[library](name, None, entry["classes"], 0).network  # random weights, to be replaced
+    try:
+        return LIBRARIES[library](name, None, entry["classes"], 0).network  # random weights, to be replaced
+    except (RuntimeError, TypeError) as error:  # more classes than there is memory
+        raise files.DamagedFileError(
+            f"{entry['source']} must have a number of classes that it takes: {error}"
+        ) from None

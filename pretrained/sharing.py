@@ -10,27 +10,37 @@ Loading opens safetensors and JSON alone, checks every file's sha256, and runs n
 
 from __future__ import annotations
 
-import re
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import huggingface_hub
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from ppgn import files
 from ppgn.pipeline import Pipeline
-from ppgn.pretrained import hub, modelcard, parts, rebuild
+from ppgn.pretrained import hub, kinds, modelcard, parts, rebuild
+from ppgn.pretrained.saved import (
+    CONFIG,
+    README,
+    REPOSITORY,
+    SCHEMA,
+    TENSORS,
+    config_of,
+    earlier_on_hub,
+    place_of,
+    require_earlier,
+)  # fmt: skip
+from ppgn.types import Condition, Density, Prior
 
-SCHEMA = 1
-CONFIG, TENSORS = "config.json", "tensors.safetensors"
-PARTS = ("generator", "prior", "classifier", "condition", "start")
-REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
-PLAIN = re.compile(r"[A-Za-z0-9][\w.-]*\.safetensors")
+PARTS: dict[str, Any] = {
+    "generator": nn.Module, "prior": Prior, "classifier": nn.Module | None, "condition": Condition,
+    "start": Density | None,
+}  # fmt: skip
+UNFIT = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
 
 
 def save(
@@ -40,7 +50,7 @@ def save(
 
     description   a sentence for its README
     licence       an identifier that huggingface.co knows, as "mit" or "apache-2.0"
-    overwrite     replace an earlier pipeline there
+    overwrite     replace an earlier pipeline there: a folder with its config.json and no file that it does not list
 
     Networks are those of `ppgn.models`, those that `ppgn.pretrained` made by name, or any nn.Module, which then has to
     be given again to `from_pretrained`. Raises TypeError naming the part that cannot be saved (as a function of your
@@ -55,6 +65,8 @@ def save(
     (128,)
     """
     config, kept = _described(pipeline, description, licence)
+    if overwrite:
+        require_earlier(Path(folder))
     with files.new_folder(Path(folder), CONFIG if overwrite else None) as new:
         _fill(new, Path(folder).name, config, kept)
 
@@ -67,8 +79,9 @@ def push(
     private   make the repository private; one that is there and public is refused then
     message   of the commit
 
-    Log in with `hf auth login` or HF_TOKEN. Raises as `save`, ValueError for a name that is none or a public repository
-    where private is asked, OSError offline or where the upload fails.
+    An earlier pipeline there is replaced; files that it does not list are left alone. Log in with `hf auth login` or
+    HF_TOKEN. Raises as `save`, ValueError for a name that is none or a public repository where private is asked,
+    FileExistsError for a repository that holds anything but a pipeline, OSError offline or where the upload fails.
     """
     if not REPOSITORY.fullmatch(repo):
         raise ValueError(f'repo must be "user/name", got {repo!r}')
@@ -79,13 +92,15 @@ def push(
         _fill(Path(temporary), repo, config, kept)
         api = huggingface_hub.HfApi()
         api.create_repo(repo, private=private, exist_ok=True)
-        if private and not api.model_info(repo).private:
+        found = api.model_info(repo)
+        if private and not found.private:
             raise ValueError(f"{repo} must be private as asked, but it is there and public; nothing was uploaded")
         commit = api.upload_folder(
             repo_id=repo,
             folder_path=temporary,
             commit_message=message or f"Pipeline of ppgn {version('ppgn')}",
-            delete_patterns=["*.safetensors"],  # of an earlier pipeline there
+            delete_patterns=earlier_on_hub(api, repo, found),
+            parent_commit=found.sha,  # what was looked at is what is replaced
         )
     oid: str = commit.oid
     return oid
@@ -108,8 +123,8 @@ def from_pretrained(
     a file with another sha256 or a config.json that no `save` wrote, ValueError for another schema or for modules that
     are missing, unknown or do not fit.
     """
-    place = _place(source, revision).pinned()
-    config = _config(place)
+    place = place_of(source, revision).pinned()
+    config = config_of(place)
     given = dict(modules or {})
     unknown = given.keys() - config["networks"].keys()
     if unknown:
@@ -119,13 +134,31 @@ def from_pretrained(
     for name, entry in config["networks"].items():
         network = rebuild.read(entry, name, place.tensors(entry.get("file"), checksums), given.get(name))
         kept.networks[name] = network.to(device)
-    return Pipeline(
-        **{part: parts.decode(config[part], kept) for part in PARTS},
+    try:
+        return _pipeline(config, kept, place.origin())
+    except UNFIT as error:  # whatever the builders say to what no `save` wrote
+        what = f"{CONFIG} of {source} must describe a pipeline as `save` does"
+        raise files.DamagedFileError(f"{what}, but {type(error).__name__}: {error}") from error
+
+
+def _pipeline(config: dict[str, Any], kept: parts.Kept, origin: dict[str, str]) -> Pipeline:
+    """The pipeline that config.json describes, its sampler tried. Raises DamagedFileError or one of UNFIT."""
+    shape, size = config["latent_shape"], config["batch_size"]
+    kinds.require(shape, list[int] | None, "latent_shape")
+    kinds.require(size, int | None, "batch_size")
+    made = {part: parts.decode(config[part], kept) for part in PARTS}
+    for part, kind in PARTS.items():
+        kinds.require(made[part], kind, part)
+    pipeline = Pipeline(
+        **made,
         sampler=parts.decode_sampler(config["sampler"], kept),
-        latent_shape=None if config["latent_shape"] is None else tuple(config["latent_shape"]),
-        batch_size=config["batch_size"],
-        origin={**config["origin"], **place.origin()},
+        latent_shape=None if shape is None else tuple(shape),
+        batch_size=size,
+        origin={**config["origin"], **origin},
     )
+    if pipeline.sampler is not None:
+        pipeline.sampler(pipeline)  # settings of the wrong kind are told now, not at the first run
+    return pipeline
 
 
 def _described(pipeline: Pipeline, description: str, licence: str) -> tuple[dict[str, Any], parts.Kept]:
@@ -157,72 +190,4 @@ def _fill(folder: Path, source: str, config: dict[str, Any], kept: parts.Kept) -
     checksums = {path.name: files.sha256(path) for path in sorted(folder.glob("*.safetensors"))}
     whole = {**config, "networks": networks, "sha256": checksums}
     files.write_json(folder / CONFIG, whole)
-    files.write_bytes(folder / "README.md", modelcard.text(whole, source).encode())
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a saved pipeline lies: a folder, or a repository of which `folder` is then a snapshot in the cache."""
-
-    folder: Path | None = None
-    repo: str = ""
-    revision: str | None = None
-
-    def file(self, name: str, checksum: str | None = None) -> Path:
-        """The file of that name, checked."""
-        if self.folder is None:
-            return hub.fetch(self.repo, name, self.revision, checksum)
-        path = self.folder / name
-        if not path.is_file():
-            raise FileNotFoundError(f"a saved pipeline must have a {name}, but there is none in {self.folder}")
-        files.check_sha256(path, checksum)
-        return path
-
-    def tensors(self, name: Any, checksums: Mapping[str, str]) -> dict[str, Tensor]:
-        """The tensors of a file that config.json lists."""
-        if not isinstance(name, str) or not PLAIN.fullmatch(name) or name not in checksums:
-            raise files.DamagedFileError(
-                f"a file of a saved pipeline must be a plain name.safetensors with its sha256, got {name!r}"
-            )
-        tensors, _ = files.read_tensors(self.file(name, checksums[name]))
-        return tensors
-
-    def pinned(self) -> Place:
-        """The same at the one commit that its config.json was found at, so that all files belong together."""
-        if self.folder is not None:
-            return self
-        return Place(repo=self.repo, revision=self.file(CONFIG).parent.name)
-
-    def origin(self) -> dict[str, str]:
-        """For the records of runs; a folder may be moved and is no origin."""
-        return {} if self.folder is not None else {"repository": self.repo, "revision": self.revision or ""}
-
-
-def _place(source: str | Path, revision: str | None) -> Place:
-    if Path(source).is_dir():
-        if revision is not None:
-            raise ValueError(f"revision belongs to a repository on huggingface.co, but {source} is a folder")
-        return Place(folder=Path(source))
-    if isinstance(source, str) and REPOSITORY.fullmatch(source):
-        return Place(repo=source, revision=revision)
-    raise FileNotFoundError(
-        f'a saved pipeline must be a folder, or "user/name" on huggingface.co, but {str(source)!r} is neither; '
-        "bundled ones are had by ppgn.load"
-    )
-
-
-def _config(place: Place) -> dict[str, Any]:
-    """config.json, with all that is needed in it."""
-    path = place.file(CONFIG)
-    config = files.read_json(path)
-    if config.get("schema") != SCHEMA:
-        raise ValueError(
-            f"{path} must have schema {SCHEMA}, got {config.get('schema')!r}; it was written by ppgn "
-            f"{config.get('ppgn', 'of unknown version')}, this is {version('ppgn')}"
-        )
-    objects = ("generator", "prior", "condition", "origin", "networks", "sha256")
-    needed = (*objects, "classifier", "start", "sampler", "latent_shape", "batch_size")
-    missing = [name for name in needed if name not in config or (name in objects and type(config[name]) is not dict)]
-    if missing:
-        raise files.DamagedFileError(f"{path} must describe a whole pipeline, but lacks {', '.join(missing)}")
-    return config
+    files.write_bytes(folder / README, modelcard.text(whole, source).encode())

@@ -6,7 +6,7 @@ A file is never a bare pickle, a mismatch is told in a few lines, and a network 
 from __future__ import annotations
 
 import pickle
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from copy import deepcopy
 from pathlib import Path
 from typing import TypeVar
@@ -78,26 +78,39 @@ def frozen(network: M) -> M:
 
     The network itself keeps its mode, flags and gradients. What it learns later, in place, the copy knows too; moving
     one of them to another device leaves the other where it is. Hooks are kept: they may be part of what it computes.
-    Raises TypeError for a network that copy.deepcopy cannot copy.
+    A TorchScript module's copy has memory of its own. Raises TypeError for a network that copy.deepcopy cannot copy.
 
     >>> network = nn.Linear(2, 3)
     >>> copy = frozen(network)
     >>> copy.training, copy.weight.requires_grad, copy.weight.data_ptr() == network.weight.data_ptr()
     (False, False, True)
     """
-    memo: dict[int, object] = {id(p): nn.Parameter(p.detach(), requires_grad=False) for p in network.parameters()}
-    memo |= {id(buffer): buffer.detach() for buffer in network.buffers()}
+    return _copied(network, Tensor.detach)
+
+
+def unshared(network: M) -> M:
+    """As `frozen`, but with memory of its own, to be filled with other weights. Raises TypeError as `frozen`."""
+    return _copied(network, lambda tensor: tensor.detach().clone())
+
+
+def _copied(network: M, taken: Callable[[Tensor], Tensor]) -> M:
+    """The copy, with what `taken` makes of each tensor of the network."""
+    memo: dict[int, object] = {id(p): nn.Parameter(taken(p), requires_grad=False) for p in network.parameters()}
+    memo |= {id(buffer): taken(buffer) for buffer in network.buffers()}
     for module in network.modules():  # a weight computed in a forward pass, as by spectral_norm: no leaf, not copied
-        memo |= {id(value): value.detach() for value in vars(module).values() if isinstance(value, Tensor)}
+        memo |= {id(value): taken(value) for value in vars(module).values() if isinstance(value, Tensor)}
         hooks = [dict(value) for name, value in vars(module).items() if name.endswith("_hooks")]
         memo |= {id(hook): hook for named in hooks for hook in named.values()}  # with whatever they hold on to
     try:
-        return deepcopy(network, memo).eval()
+        copy = deepcopy(network, memo).eval()
     except Exception as error:  # whatever something in the network says to being copied
         raise TypeError(
             "the network must be one that copy.deepcopy can copy, so that yours stays as it is, but "
             f"{type(network).__name__} is not: {type(error).__name__}: {error}"
         ) from error
+    for parameter in copy.parameters():  # TorchScript's go by no memo, and are no leaves
+        parameter.detach_()
+    return copy
 
 
 def _plain(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -63,9 +63,12 @@ def _cache() -> str:
 
 def _headline(name: str) -> str:
     described = pretrained.describe(name)
+    if not described["variants"]:
+        return f"{name}: {described['description']}\n  {described['needs']}\n"
     variants = [f"{v} (default)" if v == described["default"] else v for v in described["variants"]]
+    names = described.get("class_names", ())
     return (
-        f"{name}: {described['description']}; {described['classes']} classes\n"
+        f"{name}: {described['description']}; {described['classes']} classes{': ' * bool(names)}{', '.join(names)}\n"
         f'  ppgn.load("{name}") or ppgn.load("{name}", VARIANT), with {", ".join(variants)}\n'
     )
 

@@ -73,7 +73,7 @@ def test_models_and_cards(call):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--model", "mnits"], "model must be one of .*mnist, got 'mnits'"),
+        (["--model", "mnits"], "model must be one of .*mnist.*, got 'mnits'"),
         (["--variant", "jiont"], "variant of mnist must be one of .*joint.* got 'jiont'"),
         (["--label", 10], "label must be all or one of 0..9, the model has 10 classes, got '10'"),
         (["--label", "seven"], "the model has 10 classes, got 'seven'"),

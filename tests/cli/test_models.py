@@ -7,6 +7,7 @@ from typer.testing import CliRunner
 
 from ppgn import pretrained
 from ppgn.cli import app
+from ppgn.pretrained import catalogue
 
 
 def models(*arguments):
@@ -58,7 +59,21 @@ def test_a_card_shows_what_a_user_asks_of_a_network():
 def test_json_holds_the_cards():
     found = json.loads(models("--json"))
     assert found["cached"] == []
-    assert list(found["bundles"]) == pretrained.names()
+    assert list(found["bundles"]) == catalogue.bundles()
     judge = found["bundles"]["mnist"]["networks"]["judge"]
     assert judge["sha256"] == pretrained.card("mnist", "judge").sha256
     assert list(json.loads(models("mnist", "--json"))["bundles"]) == ["mnist"]
+
+
+def test_classes_are_shown_as_label_takes_them():
+    assert "10 classes: T-shirt/top, Trouser, Pullover, " in models("fashion")
+    assert "; 10 classes\n" in models("mnist")
+
+
+def test_a_bundle_that_needs_a_part_of_somebody_elses(tmp_path, monkeypatch):
+    (tmp_path / "half").mkdir()
+    described = {"description": "half a pipeline", "variants": {}, "needs": "bring the rest", "networks": []}
+    (tmp_path / "half" / "bundle.json").write_text(json.dumps(described))
+    monkeypatch.setattr(catalogue, "WEIGHTS", tmp_path)
+    assert "half: half a pipeline\n  bring the rest" in models("half")
+    assert "half: half a pipeline\n  bring the rest" in models()

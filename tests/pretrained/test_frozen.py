@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from ppgn.pretrained import frozen
+from ppgn.pretrained import frozen, load_weights
+from ppgn.pretrained.states import unshared
 
 
 def network() -> nn.Sequential:
@@ -70,3 +71,23 @@ def test_a_compiled_network():
     copy = frozen(original)
     assert copy._orig_mod[0].weight.data_ptr() == original._orig_mod[0].weight.data_ptr()
     assert not any(p.requires_grad for p in copy.parameters())
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning", "ignore:.*torch.jit:FutureWarning")
+def test_a_torchscript_network():
+    original = torch.jit.script(nn.Linear(3, 4))
+    copy = frozen(original)
+    assert not any(p.requires_grad for p in copy.parameters())
+    assert all(p.requires_grad for p in original.parameters())
+    assert torch.equal(copy(torch.ones(2, 3)), original(torch.ones(2, 3)))
+
+
+@pytest.mark.filterwarnings("ignore:.*weight_norm.*:FutureWarning")
+@pytest.mark.parametrize("wrap", [nn.utils.spectral_norm, nn.utils.weight_norm])
+def test_a_copy_to_be_filled_has_memory_of_its_own(wrap):
+    original = wrap(nn.Linear(3, 4))
+    original(torch.ones(2, 3))
+    before = {name: value.clone() for name, value in original.state_dict().items()}
+    filled = load_weights(unshared(original), {name: value + 1 for name, value in before.items()})
+    assert all(torch.equal(filled.state_dict()[name], value + 1) for name, value in before.items())
+    assert all(torch.equal(value, before[name]) for name, value in original.state_dict().items())

@@ -75,7 +75,7 @@ def test_classifiers_know_real_test_digits(mnist_file):
 
 
 def test_unknown_names_list_those_there_are():
-    with pytest.raises(ValueError, match="model must be one of mnist, got 'mnits'"):
+    with pytest.raises(ValueError, match=r"model must be one of .*mnist.*, got 'mnits'"):
         ppgn.load("mnits")
     with pytest.raises(ValueError, match=r"got 'user/digits'; a saved pipeline is loaded by .*from_pretrained"):
         ppgn.load("user/digits")

@@ -15,6 +15,7 @@ from torch import nn
 import ppgn
 from ppgn import pretrained
 from ppgn.pretrained import parts
+from ppgn.pretrained.natural_images import Encoding
 
 # a process without a network: sockets cannot be made, and pickles cannot be read
 SCRIPT = """
@@ -228,6 +229,19 @@ def test_smc_comes_back_with_its_groups(foreign, tmp_path):
     modules = {"generator": foreign.generator, "condition.classifier": foreign.condition.classifier}
     loaded = pretrained.from_pretrained(tmp_path / "mine", modules=modules)
     assert torch.equal(loaded.sampler(loaded).settings["groups"], groups)
+
+
+def test_an_autoencoder_is_generator_and_encoder_of_one_file():
+    """As in `natural`'s joint variant; its bound method could not be saved, and the error says what can."""
+    coder = ppgn.models.build(lambda: ppgn.models.TinyAutoencoder(), 0).eval()
+    kept = parts.Kept()
+    assert parts.encode(coder, "generator", kept) == {"network": "generator"}
+    described = parts.encode(ppgn.priors.joint(Encoding(coder).eval()), "prior", kept)
+    assert described == {"is": "joint", "encoder": {"is": "Encoding", "autoencoder": {"network": "generator"}}}
+    x = torch.rand(1, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(parts.decode(described, kept).encoder(x), coder.encode(x))
+    with pytest.raises(TypeError, match=r"the method .*encode; give a module whose forward calls it"):
+        parts.encode(ppgn.priors.joint(coder.encode), "prior", kept)
 
 
 def other_gaussian(sampler):

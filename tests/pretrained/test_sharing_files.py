@@ -24,8 +24,27 @@ def test_a_folder_is_replaced_only_if_asked_and_only_an_earlier_pipeline(sevens,
     pretrained.save(sevens, folder, overwrite=True)
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "thesis.tex").touch()
-    with pytest.raises(FileExistsError, match=r"only an earlier result, with a config\.json"):
+    with pytest.raises(FileExistsError, match=r"only an earlier pipeline, .* holds thesis\.tex"):
         pretrained.save(sevens, tmp_path / "other", overwrite=True)
+
+
+@pytest.mark.parametrize("config", ["{}", '{"model_type": "bert"}', "[", '{"schema": 1, "ppgn": "1", "sha256": []}'])
+def test_a_folder_of_somebody_elses_is_not_replaced(sevens, tmp_path, config):
+    """Many tools write a config.json."""
+    theirs = tmp_path / "bert"
+    theirs.mkdir()
+    (theirs / "config.json").write_text(config)
+    (theirs / "model.safetensors").write_text("weights")
+    with pytest.raises(FileExistsError, match=r"only an earlier pipeline, .* holds model\.safetensors"):
+        pretrained.save(sevens, theirs, overwrite=True)
+    assert (theirs / "model.safetensors").read_text() == "weights"
+
+
+def test_a_saved_pipeline_with_files_of_others_beside_it_is_not_replaced(sevens, folder):
+    (folder / "notes.txt").write_text("mine")
+    with pytest.raises(FileExistsError, match=r"holds notes\.txt"):
+        pretrained.save(sevens, folder, overwrite=True)
+    assert (folder / "notes.txt").read_text() == "mine"
 
 
 def test_the_readme_loads_it(folder):
@@ -117,11 +136,51 @@ def test_a_missing_file(folder, name):
             "sampler must be one of activation_max",
         ),
         (lambda c: c["generator"].update(network="x"), files.DamagedFileError, "network must be one of generator"),
+        (
+            lambda c: c["networks"].update(generator=[]),
+            files.DamagedFileError,
+            "must describe each network .*generator",
+        ),
+        (
+            lambda c: c["sha256"].update({"generator.safetensors": None}),
+            files.DamagedFileError,
+            r"have a sha256 for each file, not so generator\.safetensors",
+        ),
+        (
+            lambda c: c["networks"]["generator"].update(architecture=[]),
+            files.DamagedFileError,
+            r"architecture must be one of .*, got \[\]",
+        ),
+        (
+            lambda c: c["prior"].update(denoiser=3),
+            files.DamagedFileError,
+            "denoiser of dae must be .*Callable.* got a int",
+        ),
+        (lambda c: c["prior"].update(sigma="a"), files.DamagedFileError, "sigma of dae must be float, got a str"),
+        (lambda c: c.update(prior=c["condition"]), files.DamagedFileError, "prior must be Prior, got a ClassLabel"),
+        (lambda c: c.update(condition=c["prior"]), files.DamagedFileError, "condition must be Condition, got a DAE"),
+        (lambda c: c.update(generator=c["prior"]), files.DamagedFileError, "generator must be Module, got a DAE"),
+        (lambda c: c.update(start=[1]), files.DamagedFileError, "start must be .*Density.*, got a tuple"),
+        (lambda c: c.update(latent_shape="128"), files.DamagedFileError, "latent_shape must be .*, got a str"),
+        (lambda c: c.update(batch_size=-1), files.DamagedFileError, "batch_size must be at least 1, got -1"),
+        (lambda c: c["sampler"].update(eps_prior="a"), files.DamagedFileError, "eps_prior of mala_approx must be"),
+        (lambda c: c.update(sampler={"is": "cycle"}), files.DamagedFileError, "samplers"),
+        (
+            lambda c: c["condition"].update(label={"integers": "a"}),
+            files.DamagedFileError,
+            "must describe a pipeline as `save` does, but TypeError",
+        ),
     ],
 )
 def test_a_config_that_no_save_wrote(folder, change, error, message):
     edited(folder, change)
     with pytest.raises(error, match=message):
+        pretrained.from_pretrained(folder)
+
+
+def test_a_config_that_is_too_deep(folder):
+    (folder / "config.json").write_text('{"a":' * 100_000)
+    with pytest.raises(files.DamagedFileError, match=r"config\.json must be JSON"):
         pretrained.from_pretrained(folder)
 
 

@@ -52,16 +52,25 @@ def test_a_file_altered_on_huggingface(online, folder):
 @pytest.fixture
 def uploads(monkeypatch):
     """huggingface.co's side of a push: what it was asked, and the files it was given."""
-    asked = {"visible": "private"}
+    asked = {"visible": "private", "there": {}}
 
     class Api:
         def create_repo(self, repo, *, private, exist_ok):
             asked.update(repo=repo, private=private, exist_ok=exist_ok)
 
         def model_info(self, repo):
-            return SimpleNamespace(private=asked["visible"] == "private")
+            siblings = [SimpleNamespace(rfilename=name) for name in asked["there"]]
+            return SimpleNamespace(private=asked["visible"] == "private", sha="0ld", siblings=siblings)
 
-        def upload_folder(self, *, repo_id, folder_path, commit_message, delete_patterns):
+        def hf_hub_download(self, repo, file, *, revision, local_dir):
+            assert revision == "0ld"
+            path = files.Path(local_dir) / file
+            path.write_text(asked["there"][file])
+            return str(path)
+
+        def upload_folder(self, *, repo_id, folder_path, commit_message, delete_patterns, parent_commit):
+            assert parent_commit == "0ld"
+            asked.update(deleted=delete_patterns)
             config = files.read_json(files.Path(folder_path) / "config.json")
             readme = (files.Path(folder_path) / "README.md").read_text()
             asked.update(uploaded=repo_id, config=config, message=commit_message, readme=readme)
@@ -80,6 +89,32 @@ def test_push_uploads_a_saved_pipeline(sevens, uploads):
     assert uploads["config"]["licence"] == "mit"
     assert 'from_pretrained("user/digits")' in uploads["readme"]
     assert "\n# digits\n" in uploads["readme"]
+
+
+def test_push_replaces_the_files_of_an_earlier_pipeline_alone(sevens, folder, uploads):
+    uploads["there"] = {".gitattributes": "", "README.md": "", "other.safetensors": ""}
+    uploads["there"] |= {"config.json": (folder / "config.json").read_text()}
+    pretrained.push(sevens, "user/digits")
+    assert sorted(uploads["deleted"]) == sorted(files.read_json(folder / "config.json")["sha256"])
+    uploads["there"] = {".gitattributes": ""}
+    pretrained.push(sevens, "user/digits")
+    assert uploads["deleted"] == []
+
+
+@pytest.mark.parametrize("config", [{}, {"config.json": '{"model_type": "bert"}'}])
+def test_push_leaves_the_network_of_somebody_else(sevens, uploads, config):
+    uploads["there"] = {".gitattributes": "", "model.safetensors": "", **config}
+    with pytest.raises(FileExistsError, match=r"must be new or hold an earlier pipeline.*model\.safetensors.*nothing"):
+        pretrained.push(sevens, "user/bert")
+    assert "uploaded" not in uploads
+
+
+def test_offline_a_pipeline_is_told_what_to_give_instead(tmp_path, monkeypatch):
+    monkeypatch.setenv("PPGN_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("PPGN_OFFLINE", "1")
+    with pytest.raises(OSError, match="give from_pretrained a folder") as told:
+        pretrained.from_pretrained("user/digits")
+    assert "weights=PATH" not in str(told.value)
 
 
 def test_push_does_not_publish_what_was_to_be_private(sevens, uploads):
