@@ -186,11 +186,18 @@ def _row(az: Any, value: np.ndarray) -> list[float]:
     return [float(value.mean()), float(value.std()), error, *ess, float(az.rhat(value)) if several else np.nan]
 
 
+def _is_probability(condition: Mapping[str, Any]) -> bool:
+    """Whether log_condition is a class's log probability, of the image or of its views."""
+    while condition["is"] == "Views":
+        condition = condition["condition"]
+    return condition["is"] == "ClassLabel" and condition["objective"] != "logit"
+
+
 def _of(run: Run, label: int | None) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """(name -> (chains, draws), codes (chains, draws, *latent)) of the finished chains of one label."""
     own = run.finished if label is None or run.labels is None else run.finished & (run.labels == label)
     series = dict(run.series) | {"class_probability": run.series["log_condition"].exp()}
-    if run.labels is None or run.record["condition"].get("objective") == "logit":
+    if run.labels is None or not _is_probability(run.record["condition"]):
         del series["class_probability"]
     order = (0, 1) if run.record["ends"] else (1, 0)  # independent draws: one chain of them
     named = {name: value[:, own].double().permute(order).numpy() for name, value in series.items()}

@@ -92,7 +92,7 @@ def choose(pipeline: Pipeline, n: int, steps: int, seed: int, labels: Tensor | N
         return None, f"the pipeline's own sampler, since its prior ({kind}) knows no density"
     p, error, highest = _pilot(pipeline, n, seed, labels)
     if not highest <= 1.001:
-        return "mala+isir", "mala+isir, since the condition is an activation, no probability that rejection could use"
+        return "mala+isir", "mala+isir, since p(y|x) is above 1 (an activation or a density), too high for rejection"
     found = f"a pilot of the prior puts p(y) at {p:.2g} ± {error:.1g}"
     tries = steps * DRAWS
     # all n chains done but with a chance of a hundredth, were p two errors lower

@@ -15,14 +15,14 @@ from torch import Tensor
 
 from ppgn import checkpoints, files, named, records, runs
 from ppgn.checks import require_shape
-from ppgn.conditions import ClassLabel, Views
+from ppgn.conditions import ClassLabel, Inpaint, Views
 from ppgn.pipeline import Pipeline
 from ppgn.random import streams
 from ppgn.runs import Choice
 from ppgn.samples import Samples, walked
 from ppgn.statistics import Statistics, note, statistics_of
 from ppgn.trace import begun, chains_to_show
-from ppgn.types import Density
+from ppgn.types import Condition, Density
 
 
 def sample(
@@ -183,9 +183,10 @@ def _density_of_start(pipeline: Pipeline, start: Density | None) -> Density | No
 
 
 def _labels(pipeline: Pipeline, n: int) -> Tensor | None:
-    asked = pipeline.condition
-    while isinstance(asked, Views):
-        asked = asked.condition
+    """The class asked of each chain (n,), if one is, of the image, its views or what fills its hole."""
+    asked: Condition | None = pipeline.condition
+    while isinstance(asked, Views | Inpaint):
+        asked = asked.condition if isinstance(asked, Views) else asked.inside
     if not isinstance(asked, ClassLabel):
         return None
     label = asked.label.cpu()

@@ -76,6 +76,7 @@ class Warmup:
         """After the move from `step` that came to h and was accepted with that probability (B,)."""
         if step >= self.steps:
             return tuning
+        acceptance = acceptance.to(tuning.error.dtype)  # as the codes, whatever log p's is
         tuning = self._average(tuning, acceptance.mean().expand_as(acceptance) if self.pooled else acceptance)
         return self._watch(tuning, h, (step + 1) / self.steps) if self.precondition else tuning
 

@@ -171,7 +171,7 @@ def _require_probability(highest: Tensor) -> None:
     if highest > 1e-3:
         raise ValueError(
             f"rejection needs log p(y|x) of at most 0, as a probability has, got {highest:.3g}; an activation "
-            "(objective 'logit') is none"
+            "(objective 'logit') may be more, and so may the log of a density"
         )
 
 

@@ -85,8 +85,8 @@ def refresh_move(
     A forward evaluation, no gradient: of the terms only log_condition is that of the new code. step_size (B,): half the
     renewed share of the variance, at most 1/2.
     """
-    share = (2 * step_size).clamp(max=1).view(-1, *[1] * (noise.ndim - 1))
-    h = prior.refresh(at.h, noise, share.sqrt())
+    share = (2 * step_size).clamp(max=1).sqrt().view(-1, *[1] * (noise.ndim - 1)).to(noise.dtype)
+    h = prior.refresh(at.h, noise, share)
     log_p = pipeline.log_condition(h)
     ratio = gamma * (log_p - at.terms.log_condition)  # NaN: neither is possible
     acceptance = ratio.nan_to_num(nan=-math.inf, neginf=-math.inf).exp().clamp(max=1)
@@ -149,5 +149,5 @@ def _flat_moves(
 
 
 def _column(value: float | Tensor, like: Tensor) -> float | Tensor:
-    """One number a chain as a factor of codes (B, *latent)."""
-    return value.view(-1, *[1] * (like.ndim - 1)) if isinstance(value, Tensor) else value
+    """One number a chain as a factor of codes (B, *latent), of their type whatever log p's is."""
+    return value.view(-1, *[1] * (like.ndim - 1)).to(like.dtype) if isinstance(value, Tensor) else value

@@ -173,7 +173,7 @@ def test_an_activation_is_no_probability():
     condition = ppgn.conditions.class_label(Classes(4.0, -20.0), 1, objective="logit")
     samples = run(pipeline_of(condition), "auto", n=4, steps=10)
     assert samples.record["named"] == "mala+isir"
-    assert "no probability" in samples.record["reason"]
+    assert "p(y|x) is above 1 (an activation or a density)" in samples.record["reason"]
 
 
 def test_a_checkpointed_run_may_be_asked_for_more(tmp_path):

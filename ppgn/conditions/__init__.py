@@ -1,6 +1,6 @@
 """Conditions: log p(y | x) of what is asked, y bound inside. One module each: a builder and its frozen record."""
 
-from ppgn.conditions._class_label import ClassLabel, Objective, class_label
+from ppgn.conditions._class_label import ClassLabel, class_label
 from ppgn.conditions._inpaint import Inpaint, inpaint
 from ppgn.conditions._unconditional import Unconditional, unconditional
 from ppgn.conditions._views import Views, views
@@ -8,7 +8,6 @@ from ppgn.conditions._views import Views, views
 __all__ = [
     "ClassLabel",
     "Inpaint",
-    "Objective",
     "Unconditional",
     "Views",
     "class_label",

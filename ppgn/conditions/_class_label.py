@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
 import torch
@@ -64,6 +64,7 @@ class ClassLabel:
     label: Tensor  # () or (B,), where the classifier's weights are
     largest: int  # of the labels: known on the host, so that checking its range never waits for a device
     objective: Objective = "log_prob"
+    _placed: dict[torch.device, Tensor] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def log_prob(self, x: Tensor) -> Tensor:
         """(B, C, H, W) -> (B,)."""
@@ -79,7 +80,7 @@ class ClassLabel:
 
     def rows(self, index: Tensor) -> ClassLabel:
         """The same question for those chains."""
-        return self if self.label.ndim == 0 else replace(self, label=self.label[index.to(self.label.device)])
+        return self if self.label.ndim == 0 else replace(self, label=self._at(index.device)[index])
 
     def _column(self, logits: Tensor) -> Tensor:
         """(B, 1) indices of each row's label."""
@@ -92,7 +93,13 @@ class ClassLabel:
             raise ValueError(
                 f"label must lie in 0..{classes - 1}, the classifier has {classes} classes, got {self.largest}"
             )
-        return self.label.to(logits.device).expand(b).unsqueeze(1)
+        return self._at(logits.device).expand(b).unsqueeze(1)
+
+    def _at(self, device: torch.device) -> Tensor:
+        """The label on a device, moved there once."""
+        if device not in self._placed:
+            self._placed[device] = self.label.to(device)
+        return self._placed[device]
 
 
 def _numbers(classifier: object, label: Label | Sequence[Label] | Tensor) -> Label | Sequence[Label] | Tensor:

@@ -1,31 +1,33 @@
 """Known pixels as the condition: holes are filled with what fits what is around them.
 
-log p(known | x) = sum over known pixels of log N(image | x, noise^2) + log p(y | composite)
+log p(known | x) = sum over known pixels of -(image - x)^2 / (2 noise^2) + log p(y | composite)
 
 The paper's Eq. 12 has the same pull towards the known pixels, weighted by its fourth epsilon, and its class gradient
-too is masked to the hole (Nguyen et al. 2017, Sec. 4.4; here 1 / noise^2 is that weight).
+too is masked to the hole (Nguyen et al. 2017, Sec. 4.4; here 1 / noise^2 is that weight). The normal density's
+constant is left out, so that a perfect fit is 0 and no fit is above it.
 """
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
 
-from ppgn.types import Condition
+from ppgn.types import Condition, Rng, Varying
 
 
 def inpaint(image: Tensor, hole: Tensor, *, noise: float = 0.05, inside: Condition | None = None) -> Inpaint:
     """The image shows `image` but where `hole` is true.
 
-    image    (C, H, W) for all chains, or one per row (B, C, H, W), in [0, 1]
-    hole     (H, W) or one per row (B, H, W), bool: true where pixels are unknown
+    image    (C, H, W) or (1, C, H, W) for all chains, or one per row (B, C, H, W), in [0, 1]
+    hole     (H, W) or (1, H, W) for all, or one per row (B, H, W), bool: true where pixels are unknown
     noise    standard deviation of known pixels about the image's, in [0, 1]: small pins them, large lets go
     inside   what the filled picture shall show besides, as `class_label(classifier, 7)`: it sees the composite, so that
              its gradient acts in the hole alone; None: nothing
 
+    log p is in nats, up to the constant of the normal density: 0 where all known pixels are the image's, and less
+    elsewhere. It is float64 whatever x is: in float32, images of many pixels would be alike to hundredths of a nat.
     `condition.composite(x)` is the filled picture. Raises ValueError for other shapes or types, a hole that covers
     everything, or a noise that is not positive.
 
@@ -44,6 +46,8 @@ def inpaint(image: Tensor, hole: Tensor, *, noise: float = 0.05, inside: Conditi
         raise ValueError("hole must leave some pixels known")
     if not noise > 0:
         raise ValueError(f"noise must be positive, got {noise}")
+    image = image[0] if image.ndim == 4 and len(image) == 1 else image
+    hole = hole[0] if hole.ndim == 3 and len(hole) == 1 else hole
     return Inpaint(image.clone(), hole.clone(), noise, inside)
 
 
@@ -55,14 +59,28 @@ class Inpaint:
     hole: Tensor  # (H, W) or (B, H, W), bool
     noise: float
     inside: Condition | None = None
+    _placed: dict[torch.device, tuple[Tensor, Tensor]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+
+    @property
+    def varies(self) -> bool:
+        """Whether what is asked inside does."""
+        return isinstance(self.inside, Varying) and self.inside.varies
+
+    def drawn(self, rng: Rng, step: int, like: Tensor) -> Inpaint:
+        """The same with what is asked inside as it is at that step; like (B, ...)."""
+        if isinstance(self.inside, Varying) and self.inside.varies:
+            image, hole = self._at(like.device)
+            return replace(self, image=image, hole=hole, inside=self.inside.drawn(rng, step, like))
+        return self
 
     def log_prob(self, x: Tensor) -> Tensor:
-        """(B, C, H, W) -> (B,), nats. Raises ValueError if x is shaped unlike the image."""
+        """(B, C, H, W) -> (B,), nats up to a constant, float64. Raises ValueError if x is shaped unlike the image."""
         image, hole = self._beside(x)
-        known = (~hole).expand(x.shape)
-        squares = torch.where(known, (x - image) / self.noise, 0.0).flatten(1).square().sum(1)
-        constant = known.flatten(1).sum(1) * math.log(self.noise * math.sqrt(2 * math.pi))
-        fit = -0.5 * squares - constant
+        wide = torch.float32 if x.device.type == "mps" else torch.float64  # Metal has no float64
+        off = torch.where(hole, 0.0, x.to(wide) - image.to(wide)) / self.noise
+        fit = -0.5 * off.square().flatten(1).sum(1)
         return fit if self.inside is None else fit + self.inside.log_prob(torch.where(hole, x, image))
 
     def composite(self, x: Tensor) -> Tensor:
@@ -72,20 +90,28 @@ class Inpaint:
 
     def rows(self, index: Tensor) -> Inpaint:
         """The same question for those chains."""
+        image, hole = self._at(index.device)  # where they are used, so that no part of a batch is copied at each step
         return replace(
             self,
-            image=self.image[index.to(self.image.device)] if self.image.ndim == 4 else self.image,
-            hole=self.hole[index.to(self.hole.device)] if self.hole.ndim == 3 else self.hole,
-            inside=self.inside and self.inside.rows(index),
+            image=image[index] if image.ndim == 4 else image,
+            hole=hole[index] if hole.ndim == 3 else hole,
+            inside=None if self.inside is None else self.inside.rows(index),
         )
 
     def _beside(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Image (B or 1, C, H, W) and hole (B or 1, 1, H, W) where x is."""
-        image = self.image if self.image.ndim == 4 else self.image[None]
-        hole = self.hole if self.hole.ndim == 3 else self.hole[None]
+        image, hole = self._at(x.device)
+        image = image if image.ndim == 4 else image[None]
+        hole = hole if hole.ndim == 3 else hole[None]
         if image.shape[1:] != x.shape[1:] or {len(image), len(hole)} - {1, len(x)}:
             raise ValueError(
                 f"image must be one {tuple(x.shape[1:])} for all or one for each of {len(x)} rows, "
                 f"got image {tuple(self.image.shape)} and hole {tuple(self.hole.shape)}"
             )
-        return image.to(x), hole[:, None].to(x.device)
+        return image.to(x.dtype), hole[:, None]
+
+    def _at(self, device: torch.device) -> tuple[Tensor, Tensor]:
+        """Image and hole on a device, moved there once."""
+        if device not in self._placed:
+            self._placed[device] = (self.image.to(device), self.hole.to(device))
+        return self._placed[device]

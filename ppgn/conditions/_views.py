@@ -8,10 +8,12 @@ larger than the classifier's input, a shift under its centre crop is a random cr
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from numbers import Integral
 
 import torch
 from torch import Tensor
 
+from ppgn.conditions._inpaint import Inpaint
 from ppgn.types import Condition, Rng, Varying
 
 
@@ -26,18 +28,18 @@ def views(condition: Condition, shift: int = 16, n: int = 4, *, scale: tuple[flo
 
     Views depend on (seed, chain, step) alone. Where no step was taken, and for `log_prob`, the view is the image
     itself. The walks that are not exact take it (mala_approx, ula, activation_max, annealed); exact ones refuse it.
-    Raises ValueError for a number out of range.
+    Views of views are drawn apart. Raises ValueError for a number out of range, or a shift or n that is not whole.
 
     >>> import ppgn
     >>> digits = ppgn.load("mnist", "ppgn-h")
     >>> seven = ppgn.conditions.class_label(digits.classifier, 7)
     >>> samples = ppgn.sample(digits.given(views(seven, shift=2)), n=2, steps=3, seed=0, progress=False)
     """
-    if shift < 0 or n < 1:
-        raise ValueError(f"shift must be at least 0 and n at least 1, got {shift=}, {n=}")
+    if not (isinstance(shift, Integral) and isinstance(n, Integral)) or shift < 0 or n < 1:
+        raise ValueError(f"shift and n must be whole numbers, shift at least 0 and n at least 1, got {shift=}, {n=}")
     if scale is not None and not 0 < scale[0] <= scale[1] < float("inf"):
         raise ValueError(f"scale must be (low, high) with 0 < low <= high, got {scale}")
-    return Views(condition, shift, n, scale)
+    return Views(condition, int(shift), int(n), scale)
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,10 @@ class Views:
         condition = self.condition
         if isinstance(condition, Varying) and condition.varies:
             condition = condition.drawn(rng, step, like)
-        numbers = rng.uniform(like.new_empty(len(like), self.n, 3), step, "views")
+        # never half precision, which cannot tell the pixels of a larger image apart
+        numbers = like.new_empty(len(like), self.n, 3, dtype=torch.promote_types(like.dtype, torch.float32))
+        within = _within(self.condition)
+        numbers = rng.uniform(numbers, step, f"views within {within}" if within else "views")
         offset = (numbers[..., :2] * (2 * self.shift + 1)).floor().clamp(max=2 * self.shift) - self.shift
         low, high = self.scale or (1.0, 1.0)
         zoom = None if self.scale is None else low + (high - low) * numbers[..., 2]
@@ -100,6 +105,13 @@ class Viewed:
         """The same views for those chains."""
         zoom = None if self.zoom is None else self.zoom[index]
         return replace(self, condition=self.condition.rows(index), offset=self.offset[index], zoom=zoom)
+
+
+def _within(condition: Condition | None) -> int:
+    """How many views there are inside: each draws numbers of its own."""
+    if isinstance(condition, Views):
+        return 1 + _within(condition.condition)
+    return _within(condition.inside) if isinstance(condition, Inpaint) else 0
 
 
 def _resampled(x: Tensor, axis: int, offset: Tensor, zoom: Tensor | None) -> Tensor:

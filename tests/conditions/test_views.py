@@ -124,6 +124,26 @@ def test_views_of_views_are_drawn_too():
     assert torch.allclose(nested.log_prob(x), x[:, 0, 5, 4] - 20 * moved[:, 0] - moved[:, 1])
 
 
+def test_views_of_views_are_drawn_apart():
+    nested = drawn(views(views(Pixel(5, 4), shift=4, n=8), shift=4, n=8), ramp())
+    assert not torch.equal(nested.offset, nested.condition.offset)
+
+
+@pytest.mark.parametrize("options", [{}, {"scale": (0.9, 1.1)}])
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_codes_in_half_precision_see_the_views_of_single_precision(dtype, options):
+    """In bfloat16, pixel 999 would be 1000, beyond the edge of an image of 1000 columns."""
+    x = torch.zeros(2, 1, 4, 1000)
+    x[..., -1] = 1.0
+    condition = views(Pixel(2, 999), shift=3, n=4, **options)
+    rng = streams(0, 2)
+    half = condition.drawn(rng, 1, torch.zeros(2, 3, dtype=dtype))
+    single = condition.drawn(rng, 1, torch.zeros(2, 3))
+    assert half.offset.dtype == torch.float32
+    assert torch.equal(half.offset, single.offset)
+    assert torch.allclose(half.log_prob(x.to(dtype)).float(), single.log_prob(x), atol=0.02)
+
+
 class Blob(nn.Module):
     """h (B, 2) -> a bright spot there, on (B, 1, 12, 12); written without sums over rows, so that bits are its own."""
 
@@ -227,10 +247,12 @@ def test_auto_does_not_choose_an_exact_kernel():
 
 def test_bad_numbers():
     condition = Logistic(1.0, 0.0)
-    with pytest.raises(ValueError, match="shift must be at least 0 and n at least 1, got shift=-1, n=4"):
+    with pytest.raises(ValueError, match="shift at least 0 and n at least 1, got shift=-1, n=4"):
         views(condition, -1)
     with pytest.raises(ValueError, match="got shift=16, n=0"):
         views(condition, n=0)
+    with pytest.raises(ValueError, match=r"shift and n must be whole numbers, .* got shift=1\.5, n=4"):
+        views(condition, shift=1.5)
     for scale in ((0.0, 1.0), (1.2, 0.9), (1.0, float("inf"))):
         with pytest.raises(ValueError, match=r"scale must be \(low, high\) with 0 < low <= high, got"):
             views(condition, scale=scale)
