@@ -18,7 +18,7 @@ import torch
 from numpy.lib.npyio import NpzFile
 from torch import Tensor
 
-from ppgn import folders
+from ppgn import cache, folders
 
 
 @dataclass(frozen=True)
@@ -77,9 +77,10 @@ def load(source: str, split: str = "train", size: int | None = None) -> ImageSet
         an .npz with x_train, y_train, x_test, y_test (uint8, N x H x W or N x H x W x 3); or, encoded, with
         jpeg_train (bytes), offset_train (N + 1 places in them) in place of x_train
         a folder or .zip of pictures, see `ppgn.folders`
-        `torchvision:NAME`, as `torchvision:MNIST`, which downloads to `~/.cache/ppgn/data`
+        `torchvision:NAME`, as `torchvision:MNIST`, which downloads to `data` in the cache folder, see `ppgn.cache`
     size: of pictures of a folder or .zip, brought to size x size.
-    Raises FileNotFoundError, or ValueError naming the array that is missing or of another type.
+    Raises FileNotFoundError, OSError for a download in offline mode,
+    or ValueError naming the array that is missing or of another type.
     """
     if split not in ("train", "test"):
         raise ValueError(f"split must be train or test, got {split!r}")
@@ -186,8 +187,16 @@ def _torchvision(name: str, split: str) -> ImageSet:
     known = getattr(torchvision.datasets, name, None)
     if known is None:
         raise ValueError(f"torchvision:NAME must name a data set of torchvision.datasets, got {name!r}")
-    root = Path.home() / ".cache" / "ppgn" / "data"
-    found = known(root, train=split == "train", download=True)
+    root = cache.home() / cache.DATA
+    try:
+        found = known(root, train=split == "train", download=not cache.offline())
+    except RuntimeError as error:
+        if not cache.offline():
+            raise
+        raise OSError(
+            f"torchvision:{name} must be in {root}, since offline mode is set ({', '.join(cache.switched())}), but "
+            "is not there; connect once, or point PPGN_HOME to a copy of another machine's cache"
+        ) from error
     return _image_set(np.asarray(found.data), np.asarray(found.targets), origin=f"torchvision:{name}")
 
 

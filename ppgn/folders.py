@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import io
+import struct
 import zlib
 from collections.abc import Callable, Sequence, Set
 from pathlib import Path, PurePosixPath
@@ -16,12 +17,12 @@ from typing import NamedTuple
 from zipfile import BadZipFile, ZipFile
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".webp", ".gif", ".tif", ".tiff"}
 SPLITS = {"train": ("train",), "test": ("test", "val")}
 BROKEN = (BadZipFile, EOFError, OSError, RuntimeError, UnicodeDecodeError, zlib.error)  # what zipfile raises
-UNREADABLE = (EOFError, OSError, SyntaxError, ValueError, Image.DecompressionBombError)  # what Pillow's readers raise
+UNREADABLE = (EOFError, OSError, SyntaxError, ValueError, struct.error, Image.DecompressionBombError)  # of Pillow
 
 Read = Callable[[str], bytes]
 
@@ -53,12 +54,15 @@ def read(source: Path, split: str, size: int | None = None) -> tuple[np.ndarray,
 
 
 def decode(pictures: Sequence[bytes], size: int | None = None, names: Sequence[str] | None = None) -> np.ndarray:
-    """Encoded pictures -> (N, H, W) if all are grey, else (N, H, W, 3), uint8; `names` are for errors."""
+    """Encoded pictures -> (N, H, W) if all are grey, else (N, H, W, 3), uint8; `names` are for errors.
+
+    A picture that its EXIF says was taken on its side is turned upright.
+    """
     images = []
     for i, content in enumerate(pictures):
         name = names[i] if names else f"picture {i}"
         try:
-            images.append(_squared(Image.open(io.BytesIO(content)), size))
+            images.append(_squared(ImageOps.exif_transpose(Image.open(io.BytesIO(content))), size))
         except UNREADABLE as error:
             raise ValueError(f"{name} must be a picture that can be read: {error}") from None
     sizes = {image.size for image in images}

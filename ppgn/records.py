@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import math
 import platform
 from collections.abc import Iterator, Mapping
 from importlib.metadata import version
@@ -13,7 +14,9 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from torch import Tensor, nn
 
-from ppgn import files
+from ppgn import files, models
+
+LARGEST = 1000  # numbers of a tensor that a record spells out
 
 
 @runtime_checkable
@@ -35,11 +38,17 @@ def versions() -> dict[str, str]:
 
 
 def describe(value: Any) -> Any:
-    """`value` as JSON: records by name and fields (no caches), networks by class and settings, tensors by numbers."""
+    """`value` as JSON: records by name and fields (no caches), networks by class and settings, tensors by numbers.
+
+    Networks inside a network are told by theirs under "inside". Tensors of more than 1,000 numbers are told by shape,
+    type and sha256; numbers that JSON has not, "inf" and "nan", as text.
+    """
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(float(value))
     if value is None or isinstance(value, str | bool | int | float):
         return value
     if isinstance(value, Tensor):
-        return value.tolist()
+        return describe(value.tolist()) if value.numel() <= LARGEST else _fingerprint(value)
     if isinstance(value, Mapping):
         return {str(key): describe(v) for key, v in value.items()}
     if isinstance(value, list | tuple):
@@ -51,9 +60,25 @@ def describe(value: Any) -> Any:
         }
     if isinstance(value, FunctionType):  # another function of the same name is told by its code
         return {"is": value.__qualname__, "code": hashlib.sha256(_code(value.__code__).encode()).hexdigest()[:16]}
-    if isinstance(value, nn.Module) and isinstance(value, WithSettings):
-        return {"is": type(value).__name__, **describe(value.settings)}
+    if isinstance(value, nn.Module):
+        described = {name: {"is": type(one).__name__, **_settings(one)} for name, one in value.named_modules()}
+        inside = {name: one for name, one in described.items() if name and len(one) > 1}
+        return described[""] | ({"inside": inside} if inside else {})
     return {"is": type(value).__name__}
+
+
+def _settings(network: nn.Module) -> dict[str, Any]:
+    """What a network is beside its weights, if it says so: its settings, or the config of one of our models."""
+    own = network.settings if isinstance(network, WithSettings) else None
+    if own is None and isinstance(network, tuple(models.ARCHITECTURES.values())):
+        own = network.config
+    return describe(own) if isinstance(own, Mapping) else {}
+
+
+def _fingerprint(tensor: Tensor) -> dict[str, Any]:
+    plain = tensor.detach().cpu().contiguous()
+    digest = hashlib.sha256(plain.view(-1).view(torch.uint8).numpy().tobytes()).hexdigest()
+    return {"shape": list(plain.shape), "dtype": str(plain.dtype).removeprefix("torch."), "sha256": digest}
 
 
 def _code(code: CodeType) -> str:

@@ -52,6 +52,7 @@ def described(pipeline: Pipeline, kernel: Sampler[Any]) -> dict[str, Any]:
     """What a resumed run must share with the first."""
     return {
         "sampler": {"name": kernel.name, **records.describe(kernel.settings)},
+        "generator": records.describe(pipeline.generator),
         "condition": records.describe(pipeline.condition),
         "prior": records.describe(pipeline.prior),
         "origin": records.describe(pipeline.origin),

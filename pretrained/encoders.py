@@ -50,6 +50,7 @@ class TrunkEncoder(nn.Module):
     def __init__(self, trunk: nn.Sequential, h1: int, pool: int | None, mean: Sequence[float], std: Sequence[float]):
         super().__init__()
         self.lower, self.upper, self.pool = trunk[:h1], trunk[h1:], pool
+        self.settings = {"h1": h1, "pool": pool}
         for module in self.upper.modules():  # the caller's h1 stays as it is
             if "inplace" in vars(module):
                 vars(module)["inplace"] = False

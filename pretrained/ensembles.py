@@ -7,6 +7,7 @@ prob        logits = log of the mean of p_k(y | x): a mixture
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from typing import Any, Literal, get_args
 
@@ -45,9 +46,10 @@ def ensemble(classifiers: Sequence[nn.Module], average: Average = "log_prob") ->
     average   "log_prob"  logits are the mean of the members' log-probabilities: high only where all agree
               "prob"      logits are the log of the members' mean probability: high where any is sure
 
-    Members stay as they are: frozen copies share their memory. Class names are those that members have; they may differ
-    in synonyms only if their numbers agree, and the first's are taken. Raises ValueError for fewer than two, another
-    average, or other numbers of classes, at once where members name them and else at the first images.
+    Members stay as they are: frozen copies share their memory. Class names are those that members have; they may
+    differ in synonyms ("tench", "tench, Tinca tinca"), and the first's are taken. Raises ValueError for fewer than two,
+    another average, other numbers of classes, at once where members name them and else at the first images, or classes
+    of other names or in another order.
 
     >>> import ppgn
     >>> judge = ppgn.pretrained.network("mnist", "judge")
@@ -63,7 +65,24 @@ def ensemble(classifiers: Sequence[nn.Module], average: Average = "log_prob") ->
     counts = [len(names) for names in named]
     if len(set(counts)) > 1:
         raise ValueError(f"classifiers of an ensemble must have the same classes, got {_told(counts)} of them")
+    for names in named[1:]:
+        for i, (first, other) in enumerate(zip(named[0], names, strict=True)):
+            if not _alike(first, other):
+                raise ValueError(
+                    f"classifiers of an ensemble must have the same classes in the same order, got {first!r} and "
+                    f"{other!r} for class {i}"
+                )
     return Ensemble([frozen(one) for one in classifiers], average, named[0] if named else ()).eval()
+
+
+def _alike(a: str, b: str) -> bool:
+    """Whether the first synonym of one has no word but the other's: "crane" and "crane bird", as libraries differ."""
+    first_a, first_b = (_words(name.split(",")[0]) for name in (a, b))
+    return first_a <= _words(b) or first_b <= _words(a)
+
+
+def _words(name: str) -> set[str]:
+    return set(re.findall(r"[^\W_]+", name.casefold())) or {name}
 
 
 def _told(counts: Sequence[int]) -> str:

@@ -145,6 +145,7 @@ class _Style(nn.Module):
     ):
         super().__init__()
         self.mapping, self.synthesis, self.psi, self.layers = mapping, synthesis, psi, layers
+        self.settings = {"psi": psi, "layers": layers}
         self.register_buffer("mean", mean)
 
     def forward(self, h: Tensor) -> Tensor:

@@ -41,6 +41,7 @@ class ImageGenerator(nn.Module):
     ):
         super().__init__()
         self.network, self.latent_shape, self.value_range, self.prior = network, latent_shape, value_range, prior
+        self.settings = {"value_range": list(value_range)}
 
     def forward(self, h: Tensor) -> Tensor:
         """(B, *latent_shape) -> (B, C, H, W) in [0, 1]."""

@@ -8,7 +8,6 @@ The environment is read when a function is called, and nothing happens at import
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,9 +15,10 @@ import huggingface_hub
 from huggingface_hub import errors
 
 from ppgn import files
+from ppgn.cache import DATA, OFFLINE, home, offline, switched
 
-OFFLINE = ("PPGN_OFFLINE", "HF_HUB_OFFLINE")
-TRUE = ("1", "true", "yes", "on")
+__all__ = ["OFFLINE", "Cached", "cached", "fetch", "home", "offline", "unreachable"]
+
 WEIGHTS = "give the weights as a file, weights=PATH"
 
 
@@ -36,16 +36,6 @@ class Cached:
     file: str
     size: int
     path: Path
-
-
-def home() -> Path:
-    """The cache folder: $PPGN_HOME, or ~/.cache/ppgn; it need not be there yet."""
-    return Path(os.environ.get("PPGN_HOME") or Path.home() / ".cache" / "ppgn").expanduser()
-
-
-def offline() -> bool:
-    """Whether PPGN_OFFLINE or HF_HUB_OFFLINE is set to 1 (or true, yes, on)."""
-    return bool(_switched())
 
 
 def fetch(repo: str, file: str, revision: str | None = None, sha256: str | None = None, instead: str = WEIGHTS) -> Path:
@@ -92,7 +82,7 @@ def unreachable(what: str, error: Exception, instead: str = WEIGHTS) -> OSError:
 
 
 def cached() -> list[Cached]:
-    """What is in the cache, by source and file; a repository's source names its commit, as "user/name at 0a1b2c3d"."""
+    """What is in the cache but image sets, by source and file; a repository is "user/name at 0a1b2c3d", its commit."""
     found = []
     for path in home().rglob("*") if home().is_dir() else ():
         source, file = _origin(path.relative_to(home()))
@@ -101,14 +91,10 @@ def cached() -> list[Cached]:
     return sorted(found, key=lambda one: (one.source, one.file, str(one.path)))
 
 
-def _switched() -> list[str]:
-    return [name for name in OFFLINE if os.environ.get(name, "").lower() in TRUE]
-
-
 def _origin(path: Path) -> tuple[str, str]:
-    """(source, file) of a path below the cache folder; no file for what huggingface_hub keeps for itself."""
+    """(source, file) of a path below the cache folder; no file for image sets and what huggingface_hub keeps."""
     parts = path.parts
-    if any(part.startswith(".") for part in parts):  # unfinished and locks
+    if parts[0] == DATA or any(part.startswith(".") for part in parts):  # unfinished and locks
         return "", ""
     if parts[0] != "hub":
         return str(path.parent) if len(parts) > 1 else "", path.name
@@ -127,7 +113,7 @@ def _told(cache: list[Cached]) -> str:
 def _reason(error: Exception) -> str:
     """In a line; huggingface_hub's own advice on what it could not look up is left out for the cause."""
     if offline():
-        return f"offline mode is set ({', '.join(_switched())})"
+        return f"offline mode is set ({', '.join(switched())})"
     cause = error.__cause__ if isinstance(error, errors.LocalEntryNotFoundError) and error.__cause__ else error
     lines = str(cause).strip().splitlines()
     return f"{type(cause).__name__}: {lines[0].rstrip('.')}" if lines else type(cause).__name__

@@ -21,6 +21,7 @@ class LatentAutoencoder(nn.Module):
     def __init__(self, network: nn.Module, scaling: float, shift: float):
         super().__init__()
         self.network, self.scaling, self.shift = network, scaling, shift
+        self.settings = {"scaling": scaling, "shift": shift}
 
     def encode(self, x: Tensor) -> Tensor:
         """(B, 3, H, W) in [0, 1] -> the most likely latent, scaled: an encoder for `ppgn.priors.joint`."""

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 from itertools import islice
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ import torch
 from PIL import Image
 
 from ppgn import data
+from ppgn.pretrained import hub
 
 
 def test_npz_grey(small_digits, small_images):
@@ -194,3 +196,26 @@ def test_crops_lie_anywhere_in_a_map():
     assert abs(count - 50).max() < 4 * 50**0.5
     assert next(data.code_batches([maps], 5, seed=0, crop=7)).shape == (5, 2, 6, 7)
     assert next(data.code_batches([torch.zeros(9, 8)], 5, seed=0, crop=4)).shape == (5, 8)
+
+
+def test_torchvision_sets_lie_in_the_cache_folder_and_are_no_downloaded_networks(tmp_path, monkeypatch):
+    monkeypatch.setenv("PPGN_HOME", str(tmp_path))
+    monkeypatch.setenv("PPGN_OFFLINE", "1")
+    asked = []
+
+    def made(root, train, download):
+        asked.append((root, train, download))
+        (root / "made").mkdir(parents=True)
+        (root / "made" / "raw").write_bytes(b"pixels")
+        return SimpleNamespace(data=np.zeros((2, 4, 4), np.uint8), targets=[0, 1])
+
+    import torchvision
+
+    monkeypatch.setattr(torchvision.datasets, "FakeData", made)
+    assert len(data.load("torchvision:FakeData")) == 2
+    assert asked == [(tmp_path / "data", True, False)]
+    assert hub.cached() == []
+    with pytest.raises(
+        OSError, match=r"torchvision:MNIST must be in .*data, since offline mode is set \(PPGN_OFFLINE\)"
+    ):
+        data.load("torchvision:MNIST")

@@ -221,3 +221,32 @@ def test_damaged_archives_are_named(tmp_path):
                 assert str(tmp_path / "b.zip") in str(error)
                 told += 1
     assert told > 50
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF"])
+def test_a_picture_on_its_side_is_turned_upright(kind):
+    """Orientation 6: the camera was held so that the top is at the right."""
+    flat = np.full((4, 8, 3), 250, np.uint8)
+    flat[:, :4] = 0
+    picture, exif = Image.fromarray(flat), Image.Exif()
+    exif[0x0112] = 6
+    stream = io.BytesIO()
+    picture.save(stream, kind, exif=exif)
+    upright = folders.decode([stream.getvalue()])[0]
+    assert upright.shape == (8, 4, 3)
+    assert upright[:3].max() < 20 < 230 < upright[5:].min()
+
+
+def test_a_damaged_orientation_costs_no_picture_or_is_named():
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    content = exif.tobytes()
+    for cut in range(6, len(content)):
+        stream = io.BytesIO()
+        Image.fromarray(noise(1)[0]).save(stream, "PNG", exif=content[:cut])
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            try:
+                assert folders.decode([stream.getvalue()]).shape == (1, 6, 6, 3)
+            except ValueError as error:
+                assert "must be a picture that can be read" in str(error)

@@ -15,10 +15,12 @@ import ppgn
 
 ROOT = Path(__file__).parents[1]
 FOLDERS = {"ppgn": "ppgn", "samplers": "ppgn.samplers", "priors": "ppgn.priors", "pretrained": "ppgn.pretrained"}
-PUBLIC = ["ppgn", "ppgn.models", "ppgn.pretrained", "ppgn.priors", "ppgn.samplers", "ppgn.training"]
+PUBLIC = [
+    "ppgn", "ppgn.conditions", "ppgn.models", "ppgn.pretrained", "ppgn.priors", "ppgn.samplers", "ppgn.training",
+]  # fmt: skip
 LADDER = [
     {"types"},
-    {"checks", "files", "folders", "images", "random", "samplers", "states"},
+    {"cache", "checks", "files", "folders", "images", "random", "samplers", "states"},
     {"conditions", "data", "diagnostics", "models", "pipeline", "records", "saving", "statistics", "trace"},
     {"evaluation", "named", "priors", "runs", "training"},
     {"pretrained"},

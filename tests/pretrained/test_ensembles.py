@@ -62,3 +62,26 @@ def test_classes_must_agree():
         ensemble([two, three])(X)
     with pytest.raises(ValueError, match="must have the same classes, got 2 and 3 of them"):
         ensemble([classifier(two, class_names="ab"), classifier(three, class_names="abc")])
+
+
+@pytest.mark.parametrize(
+    ("names", "other"),
+    [
+        (["tench", "crane bird", "tank suit, maillot"], ["tench, Tinca tinca", "crane", "maillot, tank suit"]),
+        (["1", "2", "日本"], ["1", "2", "日本"]),
+        (["+", "-", "Red_Fox"], ["+", "-", "red fox"]),
+    ],
+)
+def test_classes_may_be_called_by_other_synonyms(names, other):
+    members = [classifier(Fixed(0.2, 0.3, 0.5), class_names=each) for each in (names, other)]
+    assert ensemble(members).class_names == tuple(names)
+    assert ensemble(members[::-1]).class_names == tuple(other)
+
+
+def test_classes_in_another_order_are_named():
+    members = [classifier(Fixed(0.2, 0.3, 0.5), class_names=names) for names in (["a", "b", "c"], ["a", "c", "b"])]
+    with pytest.raises(ValueError, match="the same classes in the same order, got 'b' and 'c' for class 1"):
+        ensemble(members)
+    plus, minus = (classifier(Fixed(0.5, 0.5), class_names=names) for names in (["+", "-"], ["-", "+"]))
+    with pytest.raises(ValueError, match=r"got '\+' and '-' for class 0"):
+        ensemble([plus, minus])
