@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from ppgn.checks import require_eval
 from ppgn.conditions import Unconditional, unconditional
-from ppgn.types import Coded, Condition, Density, Generator, Prior, Rng, Sampler, Terms, Varying
+from ppgn.types import Coded, Condition, Density, Generator, Prior, Rng, Sampler, Shaped, Terms, Varying
 
 T = TypeVar("T")
 
@@ -47,9 +47,12 @@ class Pipeline:
 
     def __post_init__(self) -> None:
         require_eval(self.generator, "generator")
-        if isinstance(self.generator, Coded):  # frozen: what was left out can only be filled in like this
-            object.__setattr__(self, "prior", self.generator.prior if self.prior is None else self.prior)
-            object.__setattr__(self, "latent_shape", self.latent_shape or tuple(self.generator.latent_shape))
+        # frozen: what was left out can only be filled in like this
+        if self.latent_shape is None and isinstance(self.generator, Shaped) and _is_shape(self.generator.latent_shape):
+            object.__setattr__(self, "latent_shape", tuple(self.generator.latent_shape))
+        # a network's part called prior need not be one
+        if self.prior is None and isinstance(self.generator, Coded) and isinstance(self.generator.prior, Prior):
+            object.__setattr__(self, "prior", self.generator.prior)
         if self.prior is None:
             raise TypeError(
                 f"prior must be given, as ppgn.priors.gaussian(...): {type(self.generator).__name__} brings none of "
@@ -128,6 +131,10 @@ class Pipeline:
             # the sum over chains is safe: row i of the image depends on row i of h alone
             (gradient,) = torch.autograd.grad(log_condition.sum(), leaf)
         return image.detach(), gradient, log_condition.detach()
+
+
+def _is_shape(found: object) -> bool:
+    return isinstance(found, tuple | list) and all(isinstance(side, int) for side in found)
 
 
 def _joined(parts: Sequence[Sequence[Tensor]]) -> Sequence[Tensor]:

@@ -8,6 +8,7 @@ import math
 import platform
 from collections.abc import Iterator, Mapping
 from importlib.metadata import version
+from itertools import chain
 from types import CodeType, FunctionType
 from typing import Any, Protocol, runtime_checkable
 
@@ -120,6 +121,7 @@ def weights(part: Any) -> dict[str, str]:
 
 def of_device(part: Any, otherwise: Tensor | None = None) -> tuple[torch.device, torch.dtype]:
     """Where a network's weights are and of which type; for what has none, as `otherwise`, or the CPU and float32."""
-    own: Tensor | None = next(part.parameters(), None) if isinstance(part, nn.Module) else None
+    tensors = chain(part.parameters(), part.buffers()) if isinstance(part, nn.Module) else ()
+    own: Tensor | None = next((tensor for tensor in tensors if tensor.is_floating_point()), None)
     found = otherwise if own is None else own
     return (torch.device("cpu"), torch.float32) if found is None else (found.device, found.dtype)

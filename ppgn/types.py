@@ -52,13 +52,18 @@ class Prior(Protocol):
 
 
 @runtime_checkable
-class Coded(Protocol):
-    """A generator that brings what its codes are, as those of `ppgn.pretrained.generator`."""
+class Shaped(Protocol):
+    """A generator that says what shape its codes have."""
 
     @property
     def latent_shape(self) -> tuple[int, ...]:
         """Shape of one code."""
         ...
+
+
+@runtime_checkable
+class Coded(Protocol):
+    """A generator that brings the prior of its codes, as those of `ppgn.pretrained.generator`."""
 
     @property
     def prior(self) -> Prior:

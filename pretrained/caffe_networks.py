@@ -35,11 +35,14 @@ TRAINING = (
 )  # fmt: skip
 
 
-def read_caffe(path: Path | str, *, mean: Mean | None = None, size: int | None = None) -> CaffeNetwork | CaffeGenerator:
+def read_caffe(
+    path: Path | str, *, mean: Mean | None = None, size: int | None = None, clamp: bool = True
+) -> CaffeNetwork | CaffeGenerator:
     """The network of a .caffemodel, frozen and in eval mode: an image's classifier, or a generator of images.
 
     mean   a .binaryproto, or three numbers R, G, B of [0, 255]; default: the file's own, else 123, 117, 104
     size   side of the images, where the file does not say (227), or of the centre a generator keeps (all)
+    clamp  whether a generator's images are cut off at 0 and 1; False, as the authors' walks have it, leaves them
 
     Raises FileNotFoundError; DamagedFileError naming the byte; ValueError for a net that is none of ours, listing the
     layer types that are.
@@ -50,7 +53,7 @@ def read_caffe(path: Path | str, *, mean: Mean | None = None, size: int | None =
     known = {layer["name"]: blobs[layer["name"]] for layer in layers if layer["type"] in LEARNED}
     average = _mean(mean, net)
     with torch.device("meta"):  # shapes first: only numbers that are in the file take memory
-        network = _network(layers, net, average.shape, size)
+        network = _network(layers, net, average.shape, size, clamp)
     network.load_state_dict({**_state(network, known, net), "mean": average}, assign=True)
     return network.eval().requires_grad_(False)
 
@@ -131,7 +134,7 @@ def _widths(layer: Mapping[str, Any], blobs: Sequence[Blob]) -> dict[str, Any]:
 
 
 def _network(
-    layers: Layers, net: FileNet, mean_shape: Sequence[int], size: int | None
+    layers: Layers, net: FileNet, mean_shape: Sequence[int], size: int | None, clamp: bool
 ) -> CaffeNetwork | CaffeGenerator:
     """Which of the two it is shows in the first learned layer and the last."""
     learned = [layer for layer in layers if layer["type"] in LEARNED]
@@ -144,7 +147,7 @@ def _network(
     if last["outputs"] == 3 and last["type"] in ("Convolution", "Deconvolution"):
         code = tuple(given[1:]) or ((first["inputs"],) if first["type"] == "InnerProduct" else (first["inputs"], 6, 6))
         kept = None if size is None else (size, size)
-        return CaffeGenerator(layers, code, kept, tuple(mean_shape))
+        return CaffeGenerator(layers, code, kept, tuple(mean_shape), clamp)
     ends = f"{first['name']} ({first['type']}) and {last['name']} ({last['type']})"
     raise ValueError(
         f"{net.path} must go from images of 3 channels to an InnerProduct, or from a code to 3 channels, got {ends}"

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from ppgn import models, priors
 from ppgn.models.biggan import BLOCKS
-from ppgn.pretrained.generators import ImageGenerator, generator
+from ppgn.pretrained.generators import ImageGenerator, generator, tried
 from ppgn.pretrained.states import frozen, load_weights, read_state
 from ppgn.priors import TruncatedGaussian
 from ppgn.random import streams
@@ -58,11 +58,13 @@ def biggan_codes(network: nn.Module, label: int | None = None, spread: float = 1
     label    a class that the embeddings lie around, in place of their mean: where a walk to that class may start
     spread   of the embeddings' normal, in units of their own standard deviation
 
-    Raises TypeError for another network.
+    Raises TypeError for another network, ValueError for a label that is none.
     """
     if not isinstance(network, models.BigGANDeep):
         raise TypeError(f"biggan_codes needs a BigGANDeep, got {type(network).__name__}")
     table = network.embeddings.weight.detach().T
+    if label is not None and not 0 <= label < len(table):
+        raise ValueError(f"label must lie in 0..{len(table) - 1}, the network has {len(table)} classes, got {label}")
     zeros = torch.zeros_like(table[0])
     return priors.truncated_gaussian(
         network.latent_shape,
@@ -92,6 +94,8 @@ def stylegan(
     value_range: tuple[float, float] = (-1.0, 1.0),
     draws: int = 4096,
     seed: int = 0,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
 ) -> ImageGenerator:
     """A StyleGAN's two networks as one generator: z -> w -> mean w + psi (w - mean w) -> x.
 
@@ -101,32 +105,42 @@ def stylegan(
     space          what a code is: "z", standard normal, or "w" itself, one for all layers if they are repeated, with a
                    normal fitted to it as the prior
     draws, seed    of the z that the mean, and the normal, are measured by
+    device, dtype  of the codes, where both networks are functions; None: the CPU and float32
 
     In NVIDIA's networks: `lambda z: G.mapping(z, None)` and `lambda w: G.synthesis(w, noise_mode="const")`, G in eval
-    mode. Raises as `generator`, and ValueError for another space or a psi that is not positive.
+    mode, with device="cuda" if it is there. Raises as `generator`, and ValueError for another space, a psi that is not
+    positive or, in w, units that do not vary.
     """
     if space not in ("z", "w"):
         raise ValueError(f"space must be 'z' or 'w', got {space!r}")
     if not psi > 0:
         raise ValueError(f"psi must be positive, got {psi}")
-    if isinstance(mapping, nn.Module):
-        mapping = frozen(mapping)
+    mapping, synthesis = (frozen(one) if isinstance(one, nn.Module) else one for one in (mapping, synthesis))
+    place = of_device(synthesis) if not isinstance(mapping, nn.Module) else of_device(mapping)
+    place = (torch.device(device) if device is not None else place[0], dtype or place[1])
     prior: Density = priors.gaussian(tuple(latent_shape))
-    w = _mapped(mapping, prior, draws, seed)
+    w = _mapped(mapping, prior, draws, seed, place)
     if space == "z":
         styled = _Style(mapping, synthesis, w.mean(0), psi)
-        return generator(styled, latent_shape=latent_shape, value_range=value_range, prior=prior, clip=True)
+        return tried(styled.eval(), latent_shape, value_range, prior, True, None, None)
     layers = w.shape[1] if w.ndim == 3 and bool((w == w[:, :1]).all()) else None
     w = w if layers is None else w[:, 0]
     styled = _Style(None, synthesis, w.mean(0), psi, layers)
+    dead = int((~(w.std(0) > 0)).sum())
+    if dead:
+        raise ValueError(
+            f"every unit of w must vary to have a normal fitted, but {dead} of {w[0].numel()} do not; use space='z'"
+        )
     fitted, shape = priors.gaussian(tuple(w.shape[1:]), w.mean(0), w.std(0)), tuple(w.shape[1:])
-    return generator(styled, latent_shape=shape, value_range=value_range, prior=fitted, clip=True)
+    return tried(styled.eval(), shape, value_range, fitted, True, None, None)
 
 
 @torch.no_grad()
-def _mapped(mapping: Callable[[Tensor], Tensor], prior: Density, draws: int, seed: int) -> Tensor:
+def _mapped(
+    mapping: Callable[[Tensor], Tensor], prior: Density, draws: int, seed: int, place: tuple[torch.device, torch.dtype]
+) -> Tensor:
     """w (draws, ...) of draws of z."""
-    z = prior.sample(draws, streams(seed, draws)).to(*of_device(mapping))
+    z = prior.sample(draws, streams(seed, draws)).to(*place)
     return torch.cat([mapping(part) for part in z.split(PART)])
 
 

@@ -13,12 +13,13 @@ import torch
 from torch import Tensor, nn
 
 from ppgn import priors
+from ppgn.checks import require_eval
 from ppgn.pretrained.states import frozen, load_weights, unshared
 from ppgn.random import streams
 from ppgn.records import of_device
 from ppgn.types import Density, Prior
 
-PROBES = 8  # codes that a generator is tried on
+PROBES = 4  # codes that a generator is tried on
 SLACK = 1e-3  # of the declared range: what resizing or half precision may add
 
 
@@ -40,7 +41,10 @@ class ImageGenerator(nn.Module):
         prior: Prior,
     ):
         super().__init__()
-        self.network, self.latent_shape, self.value_range, self.prior = network, latent_shape, value_range, prior
+        self.network, self.latent_shape, self.value_range = network, latent_shape, value_range
+        vars(self)["prior"] = prior  # beside the module tree: a prior that is a network stays as it is
+        device, dtype = of_device(network)  # for networks without weights, as functions
+        self.register_buffer("place", torch.empty(0, device=device, dtype=dtype), persistent=False)
         self.settings = {"value_range": list(value_range)}
 
     def forward(self, h: Tensor) -> Tensor:
@@ -57,6 +61,8 @@ def generator(
     prior: Prior | None = None,
     weights: Path | str | Mapping[str, Tensor] | None = None,
     clip: bool = False,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
 ) -> ImageGenerator:
     """A network of anybody's, h (B, *latent_shape) -> (B, C, H, W) with C 1 or 3, as a generator.
 
@@ -65,14 +71,16 @@ def generator(
     prior          of its codes; None: independent standard normals, what most networks were trained with
     weights        a file or tensors by name to fill a copy of the network with first, as `load_weights` does
     clip           whether values outside value_range are to be expected and cut off, as of networks that end without
-                   tanh or sigmoid
+                   tanh or sigmoid; then nothing is said of the range that they are seen in
+    device, dtype  of the codes that a function takes; None: the CPU and float32. A module's are those of its weights
 
     A module is copied, in eval mode and without gradients for its weights, and the copy shares their memory; it stays
     as it is. Any other function is taken as it is.
 
-    The network is tried on a few draws of the prior. Raises ValueError for images of another shape, values that are not
-    finite or not in the range declared, and networks whose images are not a function of their codes row by row;
-    TypeError for weights without a module or for an output that is no tensor.
+    The network is tried on a few draws of the prior, or standard normals for one that only knows a score. Raises
+    ValueError for images of another shape, values that are not finite or not in the range declared, networks whose
+    images are not a function of their codes row by row, a prior in train mode, or a device for a module with weights;
+    TypeError for weights without a module, an output that is no tensor or a latent_shape that is no tuple.
 
     >>> network = nn.Sequential(nn.Linear(8, 64), nn.Tanh(), nn.Unflatten(1, (1, 8, 8)))
     >>> g = generator(network, latent_shape=(8,))
@@ -87,8 +95,28 @@ def generator(
             raise TypeError(f"weights need a torch module to be filled, got {type(module).__name__}")
         module = load_weights(unshared(module), weights)
     network = frozen(module) if isinstance(module, nn.Module) else module
+    return tried(network, latent_shape, (low, high), prior, clip, device, dtype)
+
+
+def tried(
+    network: Callable[[Tensor], Tensor],
+    latent_shape: tuple[int, ...],
+    value_range: tuple[float, float],
+    prior: Prior | None,
+    clip: bool,
+    device: torch.device | str | None,
+    dtype: torch.dtype | None,
+) -> ImageGenerator:
+    """`generator` of a network that is frozen already, or a function."""
+    if not isinstance(latent_shape, tuple | list):
+        raise TypeError(f"latent_shape must be a tuple, as ({latent_shape},), got {latent_shape!r}")
+    require_eval(prior, "prior")
     shape = tuple(latent_shape)
-    made = ImageGenerator(network, shape, (low, high), priors.gaussian(shape) if prior is None else prior).eval()
+    made = ImageGenerator(network, shape, value_range, priors.gaussian(shape) if prior is None else prior).eval()
+    if device is not None or dtype is not None:
+        if any(True for _ in made.parameters()):
+            raise ValueError("device and dtype are for functions; a module with weights is moved by its own .to")
+        made.to(device=device, dtype=dtype)
     _check(made, clip)
     return made
 
@@ -133,9 +161,14 @@ def _check_values(x: Tensor, value_range: tuple[float, float], clip: bool) -> No
     least, most = float(x.min()), float(x.max())
     slack = SLACK * (high - low)
     found = f"images of {PROBES} codes lie in [{least:.3g}, {most:.3g}]"
+    if clip:
+        return
     if least >= 0 and most <= 1 and (low < 0 or high > 1):
-        raise ValueError(f"value_range ({low:g}, {high:g}) was declared, but {found}; give value_range=(0, 1)")
-    if not clip and (least < low - slack or most > high + slack):
+        raise ValueError(
+            f"value_range ({low:g}, {high:g}) was declared, but {found}; give value_range=(0, 1), or clip=True if "
+            "that is its range all the same"
+        )
+    if least < low - slack or most > high + slack:
         raise ValueError(
             f"value_range ({low:g}, {high:g}) was declared, but {found}; declare theirs, or cut them off by clip=True"
         )

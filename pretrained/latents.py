@@ -37,12 +37,12 @@ class LatentAutoencoder(nn.Module):
 
 
 def latent_decoder(
-    autoencoder: nn.Module | str, size: tuple[int, int], *, subfolder: str = "", prior: Prior | None = None
+    autoencoder: nn.Module | str, size: int | tuple[int, int], *, subfolder: str = "", prior: Prior | None = None
 ) -> ImageGenerator:
     """diffusers' AutoencoderKL as a generator of images of one size; `.network` is its `LatentAutoencoder`.
 
     autoencoder   the network, or the name of a repository or folder that `AutoencoderKL.from_pretrained` knows
-    size          height and width of the images, multiples of what the autoencoder shrinks by
+    size          side, or height and width, of the images, multiples of what the autoencoder shrinks by
     subfolder     of the repository, as "vae"
     prior         of the scaled latents; None: standard normals, which decode to texture: diffusion is their real prior
 
@@ -55,7 +55,7 @@ def latent_decoder(
         raise TypeError(f"autoencoder must be diffusers' AutoencoderKL or a name, got {type(autoencoder).__name__}")
     config: Any = autoencoder.config
     factor = 2 ** (len(config.block_out_channels) - 1)
-    height, width = size
+    height, width = (size, size) if isinstance(size, int) else size
     if height % factor or width % factor:
         raise ValueError(f"size must be a multiple of {factor} on both sides, got {height}x{width}")
     network = LatentAutoencoder(autoencoder, config.scaling_factor, config.shift_factor or 0.0)

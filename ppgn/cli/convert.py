@@ -21,12 +21,16 @@ def convert_command(
     size: Annotated[
         int | None, typer.Option(min=1, help="side of a classifier's images, or of the centre that a generator keeps")
     ] = None,
+    clamp: Annotated[
+        bool,
+        typer.Option("--clamp/--no-clamp", help="a generator's images are cut off at 0 and 1, or left as they are"),
+    ] = True,
 ) -> None:
     """Convert a Caffe network, image classifier or image generator, to safetensors."""
     if out.suffix != ".safetensors":
         raise ValueError(f"--out must end in .safetensors, got {out}")
     files.check_writable(out)
-    network = pretrained.read_caffe(weights, mean=_mean(mean), size=size)
+    network = pretrained.read_caffe(weights, mean=_mean(mean), size=size, clamp=clamp)
     models.save(network, out, {"source": weights.name, "source_sha256": files.sha256(weights)})
     height, width = network.size
     count = sum(p.numel() for p in network.parameters())

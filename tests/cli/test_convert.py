@@ -52,6 +52,15 @@ def test_a_generator(convert, tmp_path, generator):
     assert torch.equal(network(h), pretrained.read_caffe(generator, size=227)(h))
 
 
+def test_a_generator_whose_values_are_left_as_they_are(convert, tmp_path, generator):
+    """As in the authors' walks: what lies outside [0, 1] stays, and keeps its gradient."""
+    assert convert(generator, "-o", tmp_path / "g.safetensors", "--no-clamp")[0] == 0
+    free, cut = models.load(tmp_path / "g.safetensors"), pretrained.read_caffe(generator)
+    h = 1e4 * torch.randn(1, 12, generator=torch.Generator().manual_seed(0))
+    assert free(h).min() < 0 < 1 < free(h).max()
+    assert torch.allclose(free(h).clamp(0, 1), cut(h))
+
+
 def test_a_mean_file(convert, tmp_path, classifier):
     blob = caffe_files.messages()["BlobProto"]()
     caffe_files.add_blob(blob, np.full((3, 100, 100), 7.0), legacy=True)

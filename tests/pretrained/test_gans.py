@@ -174,3 +174,19 @@ def test_stylegan_errors():
         stylegan(Mapping(), as_pixels, latent_shape=(3,), space="w+")
     with pytest.raises(ValueError, match="psi must be positive, got 0"):
         stylegan(Mapping(), as_pixels, latent_shape=(3,), psi=0)
+
+
+def test_labels_and_units_that_are_none(weights):
+    _, network = weights
+    with pytest.raises(ValueError, match=r"label must lie in 0\.\.4, the network has 5 classes, got 7"):
+        biggan_codes(network, label=7)
+    dead = nn.Linear(4, 4)
+    nn.init.zeros_(dead.weight)
+    with pytest.raises(ValueError, match=r"every unit of w must vary .* but 4 of 4 do not; use space='z'"):
+        stylegan(dead, lambda w: w.view(-1, 1, 2, 2), latent_shape=(4,), space="w")
+
+
+def test_functions_over_other_types():
+    mapping, synthesis = nn.Linear(4, 4).double(), lambda w: w.tanh().view(-1, 1, 2, 2)
+    g = stylegan(lambda z: mapping(z), synthesis, latent_shape=(4,), dtype=torch.float64)
+    assert g(torch.zeros(1, 4, dtype=torch.float64)).dtype == torch.float64

@@ -111,21 +111,21 @@ def refused(network, match, error=ValueError, **options):
 
 
 def test_values_outside_the_range_declared():
-    refused(Affine(127.5, 127.5), r"value_range \(-1, 1\) was declared, but images of 8 codes lie in \[4\.77, 253\]")
-    refused(Affine(), r"\(0, 1\) was declared, but .* lie in \[-0\.9\d*, 0\.9\d*\].*clip=True", value_range=(0, 1))
+    refused(Affine(127.5, 127.5), r"value_range \(-1, 1\) was declared, but images of 4 codes lie in \[19\.9, 253\]")
+    refused(Affine(), r"\(0, 1\) was declared, but .* lie in \[-0\.\d*, 0\.\d*\].*clip=True", value_range=(0, 1))
 
 
 def test_images_in_zero_to_one_under_another_range():
-    message = r"was declared, but images of 8 codes lie in \[0\.\d*, 0\.\d*\]; give value_range=\(0, 1\)"
+    message = r"was declared, but images of 4 codes lie in \[0\.\d*, 0\.\d*\]; give value_range=\(0, 1\)"
     refused(Affine(0.5, 0.5), r"value_range \(-1, 1\) " + message)
-    refused(Affine(0.5, 0.5), r"value_range \(-1, 1\) " + message, clip=True)
+    assert generator(Affine(0.5, 0.5), latent_shape=(4,), clip=True).value_range == (-1.0, 1.0)
     refused(Affine(0.5, 0.5), r"value_range \(0, 255\) " + message, value_range=(0, 255))
 
 
 def test_images_of_another_shape():
-    refused(lambda h: h, r"images \(B, C, H, W\) with C 1 or 3, B = 8 codes, got \(8, 4\)")
-    refused(lambda h: h.view(-1, 4, 1, 1), r"C 1 or 3, B = 8 codes, got \(8, 4, 1, 1\)")
-    refused(lambda h: h.view(-1, 1, 1, 2), r"C 1 or 3, B = 8 codes, got \(16, 1, 1, 2\)")
+    refused(lambda h: h, r"images \(B, C, H, W\) with C 1 or 3, B = 4 codes, got \(4, 4\)")
+    refused(lambda h: h.view(-1, 4, 1, 1), r"C 1 or 3, B = 4 codes, got \(4, 4, 1, 1\)")
+    refused(lambda h: h.view(-1, 1, 1, 2), r"C 1 or 3, B = 4 codes, got \(8, 1, 1, 2\)")
     refused(lambda h: [h], "must return a tensor of images, got list; wrap it in a function", TypeError)
 
 
@@ -138,7 +138,7 @@ def test_images_that_are_no_function_of_their_code():
     noisy = lambda h: (h + torch.randn_like(h)).tanh().view(-1, 1, 2, 2)  # noqa: E731
     mixed = lambda h: (h - h.mean(0)).tanh().view(-1, 1, 2, 2)  # noqa: E731
     for network in (noisy, mixed):
-        refused(network, "the same image for a code at each call and beside any others, but the first of 8 codes")
+        refused(network, "the same image for a code at each call and beside any others, but the first of 4 codes")
 
 
 def test_arguments_that_do_not_fit():
@@ -166,3 +166,36 @@ def test_a_gan_of_other_people(third_party):
     assert torch.allclose(x.flatten(1), (by_hand + 1) / 2, atol=1e-5)
     judge = ppgn.pretrained.network("mnist", "judge")
     assert judge(x).softmax(1).amax(1).mean() > 0.9  # digits, to a network that has never seen it
+    refused(Affine(), r"latent_shape must be a tuple, as \(4,\), got 4", TypeError, latent_shape=4)
+    refused(Affine(), "device and dtype are for functions", dtype=torch.float64)
+
+
+class Flow(torch.nn.Module):
+    """A prior that is a network."""
+
+    def __init__(self):
+        super().__init__()
+        self.scale = torch.nn.Parameter(torch.ones(4))
+
+    def score(self, h, x):
+        return -h * self.scale
+
+
+def test_a_prior_that_is_a_network_stays_as_it_is():
+    flow = Flow()
+    refused(Affine(), "prior must be in eval mode, but Flow is in train mode", prior=flow)
+    g = generator(Affine(), latent_shape=(4,), prior=flow.eval()).double()
+    assert g.prior is flow
+    assert flow.scale.dtype == torch.float32
+    assert not any("prior" in name for name in g.state_dict())
+
+
+def test_functions_over_other_types_say_so():
+    network = Affine().double()
+    g = generator(lambda h: network(h), latent_shape=(4,), dtype=torch.float64)
+    assert g(CODES.double()).dtype == torch.float64
+
+
+def test_a_generator_without_a_prior_still_tells_its_shape():
+    upconv = ppgn.models.UpconvGenerator(8).eval()
+    assert ppgn.Pipeline(upconv, priors.none()).latent_shape == (8,)

@@ -35,6 +35,10 @@ def test_latents_are_scaled_and_shifted_back(autoencoder):
     assert torch.allclose(g(z), ((expected + 1) / 2).clamp(0, 1), atol=1e-5)
 
 
+def test_a_side_stands_for_both(autoencoder):
+    assert latent_decoder(autoencoder, 16).latent_shape == latent_decoder(autoencoder, (16, 16)).latent_shape
+
+
 def test_what_is_encoded_can_be_decoded(autoencoder):
     g = latent_decoder(autoencoder, (16, 16))
     x = torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(0))
