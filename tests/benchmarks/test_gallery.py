@@ -141,5 +141,6 @@ def test_networks_of_others(script, shared, monkeypatch, name):
     monkeypatch.setattr(networks, "BUDGET", 1)  # steps
     small = {"house_numbers": {"digits": 2}, "faces": {"names": ("wig",), "size": 48}}[name]
     drawn = getattr(networks, name)(columns=2, particles=10, moves=1, **small)
-    assert drawn.told.startswith("Sampler: smc (exact in the limit), 10 particles each, 1 steps, seed 0")
+    assert drawn.told.startswith("Sampler: smc (exact in the limit), 10 particles each, which descend from ")
+    assert ", 1 steps, seed 0; mean log p(y|x)" in drawn.told
     assert drawn.image.width > 2 * 64
