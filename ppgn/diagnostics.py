@@ -190,7 +190,7 @@ def _is_probability(condition: Mapping[str, Any]) -> bool:
     """Whether log_condition is a class's log probability, of the image or of its views."""
     while condition["is"] == "Views":
         condition = condition["condition"]
-    return condition["is"] == "ClassLabel" and condition["objective"] != "logit"
+    return bool(condition["is"] == "ClassLabel" and condition["objective"] != "logit")
 
 
 def _of(run: Run, label: int | None) -> tuple[dict[str, np.ndarray], np.ndarray]:

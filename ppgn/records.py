@@ -70,7 +70,7 @@ def describe(value: Any) -> Any:
 
 def _settings(network: nn.Module) -> dict[str, Any]:
     """What a network is beside its weights, if it says so: its settings, or the config of one of our models."""
-    own = network.settings if isinstance(network, WithSettings) else None
+    own: Any = network.settings if isinstance(network, WithSettings) else None
     if own is None and isinstance(network, tuple(models.ARCHITECTURES.values())):
         own = network.config
     return describe(own) if isinstance(own, Mapping) else {}
