@@ -92,10 +92,12 @@ def test_bad_input(sevens):
         run(sevens, start=torch.zeros(4, 64))
     with pytest.raises(ValueError, match="sampler must be given: this pipeline recommends none; try sampler='auto'"):
         run(replace(sevens, sampler=None))
+    # a function does not tell the shape of its codes, as the bundle's generator does
+    unshaped = replace(sevens, generator=lambda h: sevens.generator(h), latent_shape=None)
     with pytest.raises(ValueError, match="start must be given, or the pipeline needs a latent_shape"):
-        run(replace(sevens, start=None, latent_shape=None))
+        run(replace(unshaped, start=None))
     with pytest.raises(ValueError, match="one code per chain, n = 4, got 2"):
-        run(replace(sevens, latent_shape=None), start=torch.zeros(2, 128))
+        run(unshaped, start=torch.zeros(2, 128))
     with pytest.raises(ValueError, match=r"code must be finite at the start \(step 0\), but is not in chains \[2\]"):
         run(sevens, start=torch.zeros(4, 128).index_fill(0, torch.tensor([2]), torch.nan))
     with pytest.raises(ValueError, match="10 classes, got 11"):
