@@ -103,7 +103,7 @@ PICTURES = {
     ),
     "natural-classes": Picture(
         fresh, f"New pictures ({NEW_SIDE} px) of ImageNet classes under SqueezeNet: TAEF2's decoder, and the prior on "
-        "its latents that `ppgn train dae` made on two cores in an hour; textures and colours, hardly objects.",
+        "its latents that `ppgn train dae` made in 50 minutes of one core.",
     ),
     "photographs-holes": Picture(
         holes, f"Holes of {HOLE} of {HOLE_SIDE} px filled: the photograph, what was given, and {FILLS} fills by the "

@@ -23,7 +23,7 @@ from ppgn.pretrained.states import frozen, load_weights
 from ppgn.types import Sampler
 
 Variant = Literal["annealed", "joint"]
-SIGMA_MAX, SIGMA_MIN, LEVELS = 10.0, 0.1, 100  # the walk that was measured best
+SIGMA_MAX, SIGMA_MIN, LEVELS = 10.0, 0.1, 100  # where a walk begins and ends; not tuned yet
 LIMIT = 3.0  # latents of real images lie within
 STEP = (0.06, 0.01, 80)  # mean move of a coordinate, falling, of the joint prior's walk
 
