@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,7 +10,8 @@ from typing import Annotated, Any
 import torch
 import typer
 
-from ppgn import files, pretrained, saving
+from ppgn import files, named, pretrained, saving
+from ppgn.cli.labels import labelled
 from ppgn.cli.options import device_of
 from ppgn.conditions import class_label
 from ppgn.pipeline import Pipeline
@@ -32,6 +32,10 @@ def sample_command(
     n: Annotated[int, typer.Option(help="chains for each label")] = 16,
     steps: Annotated[int, typer.Option(help="steps; with --resume, so many more")] = 200,
     seed: Annotated[int, typer.Option(help="chain i depends on (seed, i) alone")] = 0,
+    sampler: Annotated[
+        str | None,
+        typer.Option(help=f"instead of the model's own: {', '.join(named.NAMES)}; they need a prior with a density"),
+    ] = None,
     mode: Annotated[str | None, typer.Option(help="paper (its Eq. 11) or released (the authors' code)")] = None,
     eps_prior: Annotated[float | None, typer.Option(help="weight of the prior's score")] = None,
     eps_condition: Annotated[float | None, typer.Option(help="weight of the condition's gradient")] = None,
@@ -62,12 +66,17 @@ def sample_command(
                 settings = {name: value for name, value in given.items() if value is not None}
                 if n < 1:
                     raise ValueError(f"n must be at least 1, got {n}")
+                if sampler is not None and settings:
+                    raise ValueError(f"--sampler walks with numbers of its own; leave out {', '.join(settings)}")
+                found = device_of(device)
                 if _is_saved(model):
-                    pipeline, chains = _saved(model, variant, label, n, device, settings, batch_size)
+                    pipeline, chains = _saved(model, variant, found, settings, batch_size), n
                 else:
-                    fitted = _fitted(model, variant, settings, steps)
-                    pipeline, chains = _bundled(model, variant, label or ["all"], n, device, fitted, batch_size)
-                samples = sample(pipeline, chains, steps, seed, progress=progress)
+                    settings, label = _fitted(model, variant, settings, steps), label or ["all"]
+                    pipeline = pretrained.load(model, variant, device=found, settings=settings, batch_size=batch_size)
+                if label is not None:
+                    pipeline, chains = labelled(pipeline, label, n)
+                samples = sample(pipeline, chains, steps, seed, sampler, progress=progress)
     except ChainError as error:
         error.samples.save(out, overwrite)
         raise
@@ -92,62 +101,14 @@ def _is_saved(model: str) -> bool:
 
 
 def _saved(
-    model: str,
-    variant: str | None,
-    label: list[str] | None,
-    n: int,
-    device: str | None,
-    settings: dict[str, Any],
-    batch_size: int | None,
-) -> tuple[Pipeline, int]:
-    """A saved pipeline, under its own condition if no label is asked for, and the number of chains."""
+    model: str, variant: str | None, device: torch.device, settings: dict[str, Any], batch_size: int | None
+) -> Pipeline:
+    """A saved pipeline, under its own condition."""
     if variant is not None or settings:
         told = ", ".join(["variant"] * (variant is not None) + list(settings))
         raise ValueError(f"a saved pipeline walks as it was saved; leave out {told}")
-    pipeline = pretrained.from_pretrained(model, device=device_of(device))
-    if batch_size is not None:
-        pipeline = replace(pipeline, batch_size=batch_size)
-    if label is None:
-        return pipeline, n
-    if pipeline.classifier is None:
-        raise ValueError(f"labels need a classifier, and {model} was saved without one; leave out --label")
-    labels = [int(text) if text.isdigit() else text for text in label for _ in range(n)]
-    return pipeline.given(class_label(pipeline.classifier, labels)), len(labels)
-
-
-def _bundled(
-    model: str,
-    variant: str | None,
-    label: list[str],
-    n: int,
-    device: str | None,
-    settings: dict[str, Any],
-    batch_size: int | None = None,
-) -> tuple[Pipeline, int]:
-    """A bundle's pipeline under the labels, n of each, and the number of chains."""
-    pipeline = pretrained.load(model, variant, device=device_of(device), settings=settings, batch_size=batch_size)
-    labels = torch.tensor(_classes(label, pretrained.describe(model))).repeat_interleave(n)
-    assert pipeline.classifier is not None
-    return pipeline.given(class_label(pipeline.classifier, labels)), len(labels)
-
-
-def _classes(label: list[str], described: Mapping[str, Any]) -> list[int]:
-    """The numbers of the classes asked for, by number or name."""
-    classes, names = described["classes"], [name.lower() for name in described.get("class_names", ())]
-    if label == ["all"]:
-        return list(range(classes))
-    found = []
-    for text in label:
-        if text.lower() in names:
-            found.append(names.index(text.lower()))
-        elif text.isdigit() and int(text) < classes:
-            found.append(int(text))
-        else:
-            known = f" ({', '.join(described['class_names'])})" if names else ""
-            raise ValueError(
-                f"label must be all or one of 0..{classes - 1}, the model has {classes} classes{known}, got {text!r}"
-            )
-    return found
+    pipeline = pretrained.from_pretrained(model, device=device)
+    return pipeline if batch_size is None else replace(pipeline, batch_size=batch_size)
 
 
 def _resumed(samples: Samples, steps: int, device: str | None, progress: bool) -> Samples:
