@@ -6,8 +6,6 @@ nn.Sequential, `features`; the paper's CaffeNet is cut at pool5 and fc6 (Nguyen 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -32,13 +30,12 @@ def encoder(classifier: ImageClassifier, *, h1: int, h: int, pool: int | None = 
     >>> cut(torch.zeros(1, 3, 128, 128)).shape
     torch.Size([1, 512, 4, 4])
     """
-    network, preprocessing = classifier.network, classifier.preprocessing
-    trunk = dict(network.named_children()).get("features")
+    trunk = dict(classifier.network.named_children()).get("features")
     layers = len(trunk) if isinstance(trunk, nn.Sequential) else 0
     if not isinstance(trunk, nn.Sequential) or not 0 < h1 < h <= layers:
-        kind = type(network).__name__
+        kind = type(classifier.network).__name__
         raise ValueError(f"features must be a Sequential with 0 < h1 < h <= {layers} layers in {kind}, got {h1}, {h}")
-    return TrunkEncoder(frozen(trunk[:h]), h1, pool, preprocessing.mean, preprocessing.std)
+    return TrunkEncoder(classifier, h1, h, pool).eval()
 
 
 class TrunkEncoder(nn.Module):
@@ -47,16 +44,17 @@ class TrunkEncoder(nn.Module):
     mean: Tensor
     std: Tensor
 
-    def __init__(self, trunk: nn.Sequential, h1: int, pool: int | None, mean: Sequence[float], std: Sequence[float]):
+    def __init__(self, classifier: ImageClassifier, h1: int, h: int, pool: int | None):
         super().__init__()
-        self.lower, self.upper, self.pool = trunk[:h1], trunk[h1:], pool
-        self.settings = {"h1": h1, "pool": pool}
+        self.classifier, self.h1, self.h, self.pool = classifier, h1, h, pool
+        trunk = frozen(classifier.network.features[:h])
+        self.lower, self.upper = trunk[:h1], trunk[h1:]
         for module in self.upper.modules():  # the caller's h1 stays as it is
             if "inplace" in vars(module):
                 vars(module)["inplace"] = False
-        self.register_buffer("mean", torch.tensor(mean).view(-1, 1, 1))
-        self.register_buffer("std", torch.tensor(std).view(-1, 1, 1))
-        self.eval()
+        mean, std = classifier.preprocessing.mean, classifier.preprocessing.std
+        self.register_buffer("mean", torch.tensor(mean).view(-1, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(std).view(-1, 1, 1), persistent=False)
 
     def x_to_h1(self, x: Tensor) -> Tensor:
         """(B, C, H, W) in [0, 1] -> a map (B, c, h, w)."""

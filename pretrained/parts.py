@@ -26,6 +26,7 @@ from ppgn.files import DamagedFileError
 from ppgn.pipeline import Pipeline
 from ppgn.pretrained import kinds
 from ppgn.pretrained.classifiers import ImageClassifier
+from ppgn.pretrained.encoders import TrunkEncoder
 from ppgn.pretrained.ensembles import Ensemble
 from ppgn.pretrained.generators import ImageGenerator
 from ppgn.pretrained.latents import LatentAutoencoder
@@ -61,7 +62,7 @@ RECORDS: dict[str, Known] = {
 # networks around a network: made again by their arguments, and only what is inside has a file
 ADAPTERS: dict[str, type[nn.Module]] = {
     cls.__name__: cls
-    for cls in (Encoding, Ensemble, ImageClassifier, ImageGenerator, LatentAutoencoder, models.Encoder)
+    for cls in (Encoding, Ensemble, ImageClassifier, ImageGenerator, LatentAutoencoder, TrunkEncoder, models.Encoder)
 }
 KERNELS: dict[str, Callable[..., Sampler[Any]]] = {
     "activation_max": samplers.activation_max,

@@ -13,7 +13,7 @@ from saved_pipelines import here, net, same, walk
 from torch import nn
 
 import ppgn
-from ppgn import pretrained
+from ppgn import models, pretrained
 from ppgn.pretrained import parts
 from ppgn.pretrained.natural_images import Encoding
 
@@ -270,3 +270,18 @@ def test_what_cannot_be_saved_is_named_and_nothing_is_written(foreign, tmp_path,
     with pytest.raises(TypeError, match=message):
         pretrained.save(pipeline, tmp_path / "mine")
     assert not list(tmp_path.iterdir())
+
+
+def test_an_encoder_cut_from_the_condition_is_the_same_network_again(tmp_path):
+    """One file of weights for both, and the same bits."""
+    source = pretrained.classifier("torchvision/squeezenet1_1", weights=None, classes=5, fit="whole", size=48)
+    cut = pretrained.encoder(source, h1=5, h=8, pool=8)
+    code = cut(torch.zeros(1, 3, 32, 32)).shape[1:]
+    generator = models.build(lambda: models.UpconvGenerator(code, (3, 32, 32), (8, 8, 4)), 0).eval()
+    condition = ppgn.conditions.class_label(source, 2)
+    pipeline = ppgn.Pipeline(generator, ppgn.priors.joint(cut), condition, latent_shape=code, sampler=walk)
+    pretrained.save(pipeline, tmp_path / "mine")
+    assert sorted(path.stem for path in (tmp_path / "mine").glob("*.safetensors")) == ["generator", "prior.encoder"]
+    loaded = pretrained.from_pretrained(tmp_path / "mine")
+    assert loaded.prior.encoder.classifier.network is loaded.condition.classifier.network
+    assert same(here(loaded), here(pipeline))
