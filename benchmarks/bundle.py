@@ -17,11 +17,11 @@ import sys
 from pathlib import Path
 
 import torch
+from measuring import encoder_of, measure
 from recipes import RECIPES, Recipe
 
 from ppgn import data, evaluation, files, models, pretrained
 from ppgn.pretrained.catalogue import WEIGHTS
-from ppgn.training.ladder import linear_error
 
 LARGE = 1000  # numbers in a tensor from which on it may be stored as float16
 
@@ -38,70 +38,26 @@ def train(recipe: Recipe, sources: list[Path], work: Path, only: list[str]) -> N
         subprocess.run([sys.executable, "-m", "ppgn", *arguments, "--resume"], cwd=work, check=True)
 
 
-@torch.no_grad()
-def measure(recipe: Recipe, name: str, work: Path, out: Path, test: data.ImageSet) -> dict[str, float]:
-    """Figures on the test images, of the weights as they are stored."""
-    network = models.load(out / f"{name}.safetensors")
-    x = data.to_float(test.images)
-    if isinstance(network, models.ConvLadderDenoiser):
-        return over_linear_by_level(recipe, network, latents(work, x[:1000]))
-    encoder = models.load(out / "encoder.safetensors")
-    if isinstance(network, models.ConvClassifier | models.ResidualClassifier):
-        return {"test accuracy": round(evaluation.agreement(network, x, test.labels), 4)}
-    h = evaluation.features(encoder, x)
-    if isinstance(network, models.CodeDenoiser):
-        _, header = files.read_tensors(out / f"{name}.safetensors")
-        sigma = header["trained"]["sigma"]
-        noise = torch.randn(h.shape, generator=torch.Generator().manual_seed(0))
-        left = (network(h + sigma * noise) - h).square().mean() / sigma**2
-        return {"sigma": sigma, "test error over sigma^2": round(float(left), 4)}
-    if isinstance(network, models.LadderDenoiser):
-        return over_linear_by_level(recipe, network, h)
-    made = torch.cat([network(part) for part in h.split(500)])
-    judge = models.load(out / "judge.safetensors")
-    code = evaluation.features(encoder, made)
-    return {
-        "test reconstruction mean squared error": round(float((made - x).square().mean()), 5),
-        "test code error over variance": round(float((code - h).square().mean() / h.var()), 4),
-        "judge's accuracy on reconstructions": round(evaluation.agreement(judge, made, test.labels), 4),
-    }
-
-
-def over_linear_by_level(
-    recipe: Recipe, network: models.LadderDenoiser | models.ConvLadderDenoiser, h: torch.Tensor
-) -> dict[str, float]:
-    """Squared error at each level over that expected of the best linear denoiser."""
-    found = {}
-    for sigma in recipe.levels:
-        noise = torch.randn(h.shape, generator=torch.Generator().manual_seed(0))
-        error = (network(h + sigma * noise, sigma) - h).square().flatten(1).sum(1).mean()
-        places = h[0].numel() // len(network.std)
-        ratio = error / (places * linear_error(network.std, torch.tensor([sigma])))
-        found[f"test error over the best linear, sigma {sigma:g}"] = round(float(ratio), 4)
-    return found
-
-
-def latents(work: Path, x: torch.Tensor) -> torch.Tensor:
-    """Of the autoencoder that the commands name, which is not ours to pass on."""
-    autoencoder = pretrained.load_weights(models.TinyAutoencoder(), work / "natural_taef2.safetensors").eval()
-    return torch.cat([autoencoder.encode(part) for part in x.split(100)])
-
-
 def pack(bundle: str, work: Path) -> None:
     """Write weights and cards; the rest of bundle.json (variants and their settings) is kept as it is."""
     recipe, out = RECIPES[bundle], WEIGHTS / bundle
     out.mkdir(parents=True, exist_ok=True)
-    test = data.load(str(work / recipe.files[0]), "test")
+    images = data.load(str(work / recipe.files[0]), size=recipe.size)
+    test = data.load(str(work / recipe.files[0]), "test") if recipe.has_test else images
     for name in recipe.networks:
         tensors, header = files.read_tensors(work / name / "model.safetensors")
         files.write_tensors(out / f"{name}.safetensors", stored(tensors, recipe.half), header)
     for name, (role, _) in recipe.networks.items():
         write_card(recipe, name, role, work, out, test)
     described = files.read_json(out / "bundle.json") | {"networks": list(recipe.networks)}
-    if "encoder" in recipe.networks:
-        write_statistics(recipe, work, out, test)
-        statistics = ("codes.safetensors", "reference.safetensors")
-        described |= {"sha256": {name: files.sha256(out / name) for name in statistics}}
+    statistics = []
+    if recipe.coded:
+        write_codes(recipe, work, out, images)
+        statistics.append("codes.safetensors")
+    if "judge" in recipe.networks:
+        write_reference(recipe, out, images, test)
+        statistics.append("reference.safetensors")
+    described |= {"sha256": {name: files.sha256(out / name) for name in statistics}}
     files.write_json(out / "bundle.json", described)
     for card in pretrained.cards(bundle):
         print(card.name, card.path.stat().st_size, dict(card.measured))
@@ -117,25 +73,32 @@ def write_card(recipe: Recipe, name: str, role: str, work: Path, out: Path, test
     path = out / f"{name}.safetensors"
     _, header = files.read_tensors(path)
     code = header["config"].get("code")
+    shape = [code] if isinstance(code, int) else code
     files.write_json(out / f"{name}.json", {
         "role": role, "architecture": f"{header['architecture']} {json.dumps(header['config'])}",
         "data": f"{recipe.images}, training images {header['trained']['part']}", "command": recipe.command(name),
         "seed": header["trained"]["seed"], "sha256": files.sha256(path),
-        "measured": measure(recipe, name, work, out, test), "latent_shape": code and [code],
+        "measured": measure(recipe, name, work, out, test), "latent_shape": shape,
         "value_range": None if name in ("dae", "ladder", "prior") else [0.0, 1.0],
         "source": "trained here, by command", "revision": None, "licence": "MIT",
     })  # fmt: skip
 
 
 @torch.no_grad()
-def write_statistics(recipe: Recipe, work: Path, out: Path, test: data.ImageSet) -> None:
-    """Mean and spread of real codes, where walks start; the judge's moments of real images, for distances."""
-    encoder, judge = (models.load(out / f"{name}.safetensors") for name in ("encoder", "judge"))
-    _, header = files.read_tensors(out / "encoder.safetensors")
-    part, images = header["trained"]["part"], data.load(str(work / recipe.files[0]))
-    codes = evaluation.features(encoder, data.to_float(images.part(part).images))
+def write_codes(recipe: Recipe, work: Path, out: Path, images: data.ImageSet) -> None:
+    """Mean and spread of real codes, where walks start."""
+    _, header = files.read_tensors(out / f"{recipe.coded}.safetensors")
+    part = header["trained"]["part"]
+    encoder = encoder_of(recipe, recipe.coded, work, out)
+    codes = evaluation.in_parts(encoder, data.to_float(images.part(part).images))
     moments = {"mean": codes.mean(0), "std": codes.std(0).clamp(min=0.01)}  # dead units stay near 0
     files.write_tensors(out / "codes.safetensors", moments, {"of": f"codes of {recipe.images} training images {part}"})
+
+
+@torch.no_grad()
+def write_reference(recipe: Recipe, out: Path, images: data.ImageSet, test: data.ImageSet) -> None:
+    """The judge's moments of real images, for distances."""
+    judge = models.load(out / "judge.safetensors")
     features = evaluation.features(judge, data.to_float(test.images))
     found = evaluation.moments(features)
     tensors = {"mean": found.mean, "covariance": found.covariance}

@@ -12,6 +12,9 @@ class Recipe:
     images    name of the image set, for cards
     files     of the images, as the commands call them; the first has the test images
     levels    noise levels at which the ladder's card says how good it is
+    coded     the network by whose encoder real codes are measured; "": none are
+    size      side that pictures are brought to, to be measured on
+    has_test  whether the first file has test images
     half      whether large weights are stored as float16 (half the file; they are computed with as float32)
     """
 
@@ -19,6 +22,9 @@ class Recipe:
     files: tuple[str, ...]
     networks: dict[str, tuple[str, str]]
     levels: tuple[float, ...]
+    coded: str = "encoder"
+    size: int | None = None
+    has_test: bool = True
     half: bool = True
 
     def command(self, name: str) -> str:
@@ -34,6 +40,7 @@ ROLES = {
     "classifier": "the condition p(y | x)",
     "judge": "scores samples; never a condition",
     "generator": "G of Joint PPGN-h, noise 0.5",
+    "inverter": "G of activation maximisation: from SqueezeNet's features to pictures",
     "generator-noiseless": "G of Noiseless Joint PPGN-h",
     "dae": "r(h), the prior of PPGN-h",
     "ladder": "D(h; sigma), the prior of the annealed walk",
@@ -63,7 +70,8 @@ CIFAR = {
     "classifier": f"classifier --width 32 --code 256 --part {A} --seed 1 --steps 3000 {FAST}",
     "judge": f"classifier --arch residual --width 32 --part {B} --seed 2 --steps 3000 {FAST}",
     "generator-noiseless": (
-        f"joint {ENCODER} --part {A} --seed 0 --noise 0 --weight-h 0 --widths 96,48,24 --steps 9000 {FAST}"
+        f"joint {ENCODER} --part {A} --seed 0 --noise 0 --weight-h 0 --weight-h1 3 --weight-image 10 --weight-gan 0.15 "
+        f"--widths 96,48,24 --steps 12000 {FAST}"
     ),
     "ladder": (
         f"dae {ENCODER} --part {A} --seed 0 --sigma-min 0.1 --sigma-max 20 --steps 10000 --batch-size 512 "
@@ -74,6 +82,12 @@ NATURAL = {
     "prior": (
         f"dae --encoder natural_taef2.safetensors --architecture TinyAutoencoder --part {A} --seed 0 --sigma-min 0.05 "
         "--sigma-max 20 --crop 8 --steps 9000 --batch-size 64 --learning-rate 1e-3 --precision bfloat16"
+    ),
+}
+SQUEEZENET = {
+    "inverter": (
+        "joint --size 128 --encoder imagenet_squeezenet1_0.safetensors --architecture torchvision/squeezenet1_0 "
+        "--cut 8,13,4 --noise 0 --widths 192,128,96,64,32,16 --steps 4000 --batch-size 16 --seed 0 " + FAST
     ),
 }
 PICTURES = ("cifar10_jpeg.npz", "tiny_imagenet_20k.zip", "imagenet1000_256.zip")
@@ -87,5 +101,16 @@ RECIPES = {
     "mnist": Recipe("MNIST", ("mnist.npz",), _with_roles(DIGITS), (0.2, 0.5, 1.0, 2.0, 5.0, 10.0), half=False),
     "fashion": Recipe("Fashion-MNIST", ("fashion_mnist.npz",), _with_roles(FASHION), (0.2, 0.5, 1.0, 2.0, 5.0, 10.0)),
     "cifar10": Recipe("CIFAR-10", ("cifar10_jpeg.npz",), _with_roles(CIFAR), (0.2, 0.5, 1.0, 2.0, 5.0, 10.0)),
-    "natural": Recipe("CIFAR-10 and ImageNet", PICTURES, _with_roles(NATURAL), (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)),
+    "squeezenet": Recipe(
+        "ImageNet",
+        (*3 * ("imagenet1000_256.zip",), "tiny_imagenet_20k.zip"),
+        _with_roles(SQUEEZENET),
+        (),
+        coded="inverter",
+        size=128,
+        has_test=False,
+    ),
+    "natural": Recipe(
+        "CIFAR-10 and ImageNet", PICTURES, _with_roles(NATURAL), (0.1, 0.2, 0.5, 1.0, 2.0, 5.0), coded=""
+    ),
 }
