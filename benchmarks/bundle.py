@@ -73,10 +73,11 @@ def write_card(recipe: Recipe, name: str, role: str, work: Path, out: Path, test
     path = out / f"{name}.safetensors"
     _, header = files.read_tensors(path)
     code = header["config"].get("code")
+    part = header["trained"]["part"]
     shape = [code] if isinstance(code, int) else code
     files.write_json(out / f"{name}.json", {
         "role": role, "architecture": f"{header['architecture']} {json.dumps(header['config'])}",
-        "data": f"{recipe.images}, training images {header['trained']['part']}", "command": recipe.command(name),
+        "data": f"{recipe.images}, training images {part}".removesuffix(" :"), "command": recipe.command(name),
         "seed": header["trained"]["seed"], "sha256": files.sha256(path),
         "measured": measure(recipe, name, work, out, test), "latent_shape": shape,
         "value_range": None if name in ("dae", "ladder", "prior") else [0.0, 1.0],

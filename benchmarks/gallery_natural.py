@@ -5,6 +5,7 @@ The photographs are scikit-learn's own (`load_sample_images`, CC BY: china.jpg b
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from itertools import islice
 
@@ -18,14 +19,15 @@ from torch import Tensor
 
 import ppgn
 from ppgn import pretrained
-from ppgn.conditions import class_label, inpaint
+from ppgn.conditions import class_label, inpaint, views
 
 SEED = 0
 WALK = {"china.jpg": ("volcano", "lakeside"), "flower.jpg": ("daisy", "jellyfish")}
-WALKED, SIDE = 60, 192  # steps of the joint prior's walk, pixels
-NEW = ("junco", "volcano", "jellyfish", "goldfish", "fire engine", "daisy")
-EACH, NEW_SIDE = 4, 64
+WALKED, SIDE = 60, 192  # steps towards a class, pixels of photographs
+NEW = ("junco", "goldfish", "tabby", "daisy", "volcano", "jellyfish")
+EACH, NEW_SIDE, DRAWN = 3, 128, 110  # new pictures of a class, pixels, steps of the prior's own walk
 HOLE, HOLE_SIDE, FILLS = 48, 128, 3
+VIEWS = {"shift": 12, "n": 1, "scale": (0.8, 1.2)}
 
 
 @cache
@@ -38,34 +40,49 @@ def photograph(name: str, side: int) -> Tensor:
     return torch.from_numpy(np.array(square)).movedim(2, 0)[None] / 255
 
 
+def walked(codes: Tensor, labels: Sequence[str], side: int, steps: int = WALKED) -> tuple[list[Tensor], Tensor]:
+    """(images half way and at the end, p(class) before and after), from codes (N, 32, side/8, side/8).
+
+    The joint prior E(G(z)) - z, and SqueezeNet's raw logit of the class, seen a little shifted and zoomed at each step.
+    """
+    guide = class_label(thirdparty.squeezenet(fit="whole"), list(labels))
+    seen = views(class_label(thirdparty.squeezenet(fit="whole"), list(labels), objective="logit"), **VIEWS)
+    pipeline = pretrained.natural(thirdparty.taef2(), side, variant="joint", batch_size=4).given(seen)
+    assert pipeline.sampler is not None
+    states = ppgn.samplers.chain(pipeline.sampler(pipeline), codes, rng=ppgn.random.streams(SEED, len(labels)))
+    images = [state.terms.image for state in islice(states, 0, steps + 1, max(1, steps // 2))]
+    with torch.no_grad():
+        chances = torch.stack([guide.log_prob(image).exp() for image in (images[0], images[-1])])
+    return images[1:], chances
+
+
+def told(chances: Tensor, steps: int = WALKED) -> str:
+    before, after = chances.mean(1)
+    return f"p(class) on average {before:.3f} before, {after:.3f} after {steps} steps; no chain left out."
+
+
 def walks() -> Drawn:
-    """From a photograph's own code towards a class, by the joint prior E(G(z)) - z."""
+    """From a photograph's own code towards a class."""
     names = [(file, label) for file, labels in WALK.items() for label in labels]
     begin = torch.cat([photograph(file, SIDE) for file, _ in names])
-    guide = thirdparty.squeezenet(fit="whole")
-    pipeline = pretrained.natural(thirdparty.taef2(), SIDE, variant="joint", batch_size=1)
-    pipeline = pipeline.given(class_label(guide, [label for _, label in names]))
-    assert pipeline.sampler is not None
-    h0 = thirdparty.taef2().encode(begin)
-    states = ppgn.samplers.chain(pipeline.sampler(pipeline), h0, rng=ppgn.random.streams(SEED, len(names)))
-    kept = [state.terms for state in islice(states, 0, WALKED + 1, WALKED // 2)]
-    parts = []
-    for i, (file, label) in enumerate(names):
-        frames = torch.cat([begin[i : i + 1], *[terms.image[i : i + 1] for terms in kept[1:]]])
-        parts.append((f"{file} towards {label}", ppgn.images.grid(frames, columns=1)))
-    first, last = (terms.log_condition.exp().mean() for terms in (kept[0], kept[-1]))
-    return Drawn(beside(parts), f"p(class) on average {first:.3f} before, {last:.3f} after {WALKED} steps.")
+    images, chances = walked(thirdparty.taef2().encode(begin), [label for _, label in names], SIDE)
+    parts = [
+        (f"{file} towards {label}", ppgn.images.grid(torch.stack([begin[i], *[at[i] for at in images]]), columns=1))
+        for i, (file, label) in enumerate(names)
+    ]
+    return Drawn(beside(parts), told(chances))
 
 
 def fresh() -> Drawn:
-    """New pictures of ImageNet classes by the annealed prior."""
-    guide = thirdparty.squeezenet(fit="whole", size=128)
-    pipeline = pretrained.natural(thirdparty.taef2(), NEW_SIDE, batch_size=8)
+    """Draws of the prior, walked towards ImageNet classes."""
     labels = [label for label in NEW for _ in range(EACH)]
-    samples = ppgn.sample(pipeline.given(class_label(guide, labels)), len(labels), 110, SEED, frames=0)
-    chance = samples.log_condition[-1].exp().mean()
-    grid = ppgn.images.grid(torch.nn.functional.interpolate(samples.images, 128), labels, columns=EACH)
-    return Drawn(grid, f"p(class) on average {chance:.2f}.")
+    prior = pretrained.natural(thirdparty.taef2(), NEW_SIDE, batch_size=6)
+    begin = ppgn.sample(prior, len(labels), DRAWN, SEED, frames=0)
+    images, chances = walked(begin.codes, labels, NEW_SIDE)
+    pairs = torch.stack([begin.images, images[-1]], 1).flatten(0, 1)
+    return Drawn(
+        ppgn.images.grid(pairs, [label for label in labels for _ in range(2)], columns=2 * EACH), told(chances)
+    )
 
 
 def holes() -> Drawn:
@@ -102,8 +119,9 @@ PICTURES = {
         "the joint prior; SqueezeNet is the condition; the released rule. Top: where they began.",
     ),
     "natural-classes": Picture(
-        fresh, f"New pictures ({NEW_SIDE} px) of ImageNet classes under SqueezeNet: TAEF2's decoder, and the prior on "
-        "its latents that `ppgn train dae` made in 50 minutes of one core.",
+        fresh, f"New pictures ({NEW_SIDE} px) of ImageNet classes: left of each pair a draw of the prior on TAEF2's "
+        "latents that `ppgn train dae` made in 50 minutes of one core, right where the same walk as of photographs "
+        "takes it under SqueezeNet.",
     ),
     "photographs-holes": Picture(
         holes, f"Holes of {HOLE} of {HOLE_SIDE} px filled: the photograph, what was given, and {FILLS} fills by the "

@@ -58,7 +58,7 @@ def cases(each: int) -> list[Case]:
     digits, clothes, things = (
         partial(pretrained.load, bundle, batch_size=BATCH) for bundle in ("mnist", "fashion", "cifar10")
     )
-    many, few = (each, 40 * each, 200), (each // 2, 20 * each, 120)
+    many, few = (each, 20 * each, 200), (each // 2, 10 * each, 120)
     return [
         Case("mnist", digits, "mnist", "its own", partial(own, "mnist"), *many),
         Case("mnist", digits, "mnist", "LeNet-5 (csinva)", thirdparty.lenet, *many),
@@ -118,7 +118,7 @@ HEAD = [
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--each", type=int, default=40, help="chains a class")
+    parser.add_argument("--each", type=int, default=30, help="chains a class")
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--only", help="one generator; the table is printed and not written")
     arguments = parser.parse_args()

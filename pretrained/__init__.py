@@ -11,6 +11,7 @@ from ppgn.pretrained.encoders import TrunkEncoder, encoder
 from ppgn.pretrained.ensembles import Ensemble, ensemble
 from ppgn.pretrained.gans import biggan, biggan_codes, stylegan
 from ppgn.pretrained.generators import ImageGenerator, generator
+from ppgn.pretrained.inverted import squeezenet_inverter
 from ppgn.pretrained.latents import LatentAutoencoder, latent_decoder
 from ppgn.pretrained.natural_images import natural
 from ppgn.pretrained.preprocessing import Preprocessing
@@ -47,5 +48,6 @@ __all__ = [
     "read_deepsim",
     "read_state",
     "save",
+    "squeezenet_inverter",
     "stylegan",
 ]

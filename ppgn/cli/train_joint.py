@@ -99,4 +99,5 @@ def _encoder(
     h1, h, pool = layers
     source = pretrained.classifier(architecture, weights=path)
     config["encoder_sha256"], config["cut"] = files.fingerprint(source), cut
+    config["architecture"] = architecture
     return pretrained.encoder(source, h1=h1, h=h, pool=pool).to(images.images.device)

@@ -11,7 +11,7 @@ from PIL import Image
 from torch import nn
 
 SCRIPTS = Path(__file__).parents[2] / "benchmarks"
-ASKED = {"clothes", "foreign-classifier", "cifar10", "house-numbers", "faces"}
+ASKED = {"clothes", "foreign-classifier", "cifar10", "house-numbers", "faces", "maximised-classes", "natural-classes"}
 
 
 @pytest.fixture
@@ -144,3 +144,9 @@ def test_networks_of_others(script, shared, monkeypatch, name):
     assert drawn.told.startswith("Sampler: smc (exact in the limit), 10 particles each, which descend from ")
     assert ", 1 steps, seed 0; mean log p(y|x)" in drawn.told
     assert drawn.image.width > 2 * 64
+
+
+def test_maximised_classes_are_told(script, shared):
+    drawn = script("gallery_maximised").units(("junco", "volcano"), each=1, steps=1)
+    assert drawn.told.startswith("1 steps, 2 chains, seed 0, none left out; p(class) on average 0.")
+    assert drawn.image.height > 128
