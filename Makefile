@@ -36,7 +36,7 @@ wheel: types
 	[importlib.import_module(m.name) for m in pkgutil.walk_packages(ppgn.__path__, 'ppgn.') if m.name != 'ppgn.__main__']"
 
 unit: .venv/installed
-	$(BIN)/pytest --cov --cov-report=term
+	$(BIN)/pytest --numprocesses auto --maxprocesses 8 --dist worksteal --cov --cov-report=term
 
 fmt: .venv/installed
 	$(BIN)/ruff format . && $(BIN)/ruff check --fix .

@@ -2,6 +2,7 @@
 
     python benchmarks/gallery.py                         # all, about 10 minutes on one core
     python benchmarks/gallery.py --only clothes faces
+    python benchmarks/gallery.py --only photographs-walk --kind jpg --out benchmarks     # the README's
 
 Every module gallery_*.py beside this one has a table PICTURES, name -> `pictures.Picture` (function, caption). What a
 picture needs and is not there, a file or a bundle, is told by a FileNotFoundError; it is left out then.
@@ -33,8 +34,8 @@ def pictures(folder: Path = HERE) -> dict[str, Picture]:
     return found
 
 
-def write(chosen: Mapping[str, Picture], out: Path) -> list[str]:
-    """Draw them into out/NAME.png; the names of those that could be."""
+def write(chosen: Mapping[str, Picture], out: Path, kind: str = "png") -> list[str]:
+    """Draw them into out/NAME.kind; the names of those that could be."""
     out.mkdir(parents=True, exist_ok=True)
     made = []
     for name, (draw, caption) in chosen.items():
@@ -44,7 +45,7 @@ def write(chosen: Mapping[str, Picture], out: Path) -> list[str]:
         except FileNotFoundError as missing:
             print(f"{name}: left out, {missing}", flush=True)
             continue
-        captioned(image, f"{caption} {told}").save(out / f"{name}.png", optimize=True)
+        captioned(image, f"{caption} {told}").save(out / f"{name}.{kind}", optimize=True)
         print(f"{name}: {time.perf_counter() - began:.0f} s. {told}", flush=True)
         made.append(name)
     return made
@@ -54,9 +55,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     known = pictures()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="+", metavar="NAME", choices=list(known), help=f"of {', '.join(known)}")
+    parser.add_argument("--kind", choices=["png", "jpg"], default="png", help="of the files; jpg for photographs")
     parser.add_argument("--out", type=Path, default=HERE.parent / "gallery")
     chosen = parser.parse_args(arguments)
-    write({name: known[name] for name in chosen.only or known}, chosen.out)
+    write({name: known[name] for name in chosen.only or known}, chosen.out, chosen.kind)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
-from itertools import islice
 
 import numpy as np
 import thirdparty
@@ -40,25 +39,23 @@ def photograph(name: str, side: int) -> Tensor:
     return torch.from_numpy(np.array(square)).movedim(2, 0)[None] / 255
 
 
-def walked(codes: Tensor, labels: Sequence[str], side: int, steps: int = WALKED) -> tuple[list[Tensor], Tensor]:
-    """(images half way and at the end, p(class) before and after), from codes (N, 32, side/8, side/8).
+def walked(codes: Tensor, labels: Sequence[str], side: int) -> tuple[Tensor, Tensor]:
+    """(images at the end, p(class) (2, N) before and after), from codes (N, 32, side/8, side/8).
 
     The joint prior E(G(z)) - z, and SqueezeNet's raw logit of the class, seen a little shifted and zoomed at each step.
     """
     guide = class_label(thirdparty.squeezenet(fit="whole"), list(labels))
     seen = views(class_label(thirdparty.squeezenet(fit="whole"), list(labels), objective="logit"), **VIEWS)
     pipeline = pretrained.natural(thirdparty.taef2(), side, variant="joint", batch_size=4).given(seen)
-    assert pipeline.sampler is not None
-    states = ppgn.samplers.chain(pipeline.sampler(pipeline), codes, rng=ppgn.random.streams(SEED, len(labels)))
-    images = [state.terms.image for state in islice(states, 0, steps + 1, max(1, steps // 2))]
+    images = ppgn.sample(pipeline, len(labels), WALKED, SEED, start=codes, frames=0).images
     with torch.no_grad():
-        chances = torch.stack([guide.log_prob(image).exp() for image in (images[0], images[-1])])
-    return images[1:], chances
+        before = thirdparty.taef2()(codes)
+        return images, torch.stack([guide.log_prob(at).exp() for at in (before, images)])
 
 
-def told(chances: Tensor, steps: int = WALKED) -> str:
+def told(chances: Tensor) -> str:
     before, after = chances.mean(1)
-    return f"p(class) on average {before:.3f} before, {after:.3f} after {steps} steps; no chain left out."
+    return f"p(class) on average {before:.3f} before, {after:.3f} after {WALKED} steps; no chain left out."
 
 
 def walks() -> Drawn:
@@ -66,11 +63,12 @@ def walks() -> Drawn:
     names = [(file, label) for file, labels in WALK.items() for label in labels]
     begin = torch.cat([photograph(file, SIDE) for file, _ in names])
     images, chances = walked(thirdparty.taef2().encode(begin), [label for _, label in names], SIDE)
-    parts = [
-        (f"{file} towards {label}", ppgn.images.grid(torch.stack([begin[i], *[at[i] for at in images]]), columns=1))
-        for i, (file, label) in enumerate(names)
-    ]
-    return Drawn(beside(parts), told(chances))
+    parts = []
+    for i, (file, label) in enumerate(names):
+        if label == WALK[file][0]:
+            parts.append((file, ppgn.images.grid(begin[i : i + 1])))
+        parts.append((f"towards {label}", ppgn.images.grid(images[i : i + 1])))
+    return Drawn(beside(parts, gap=2), told(chances))
 
 
 def fresh() -> Drawn:
@@ -79,7 +77,7 @@ def fresh() -> Drawn:
     prior = pretrained.natural(thirdparty.taef2(), NEW_SIDE, batch_size=6)
     begin = ppgn.sample(prior, len(labels), DRAWN, SEED, frames=0)
     images, chances = walked(begin.codes, labels, NEW_SIDE)
-    pairs = torch.stack([begin.images, images[-1]], 1).flatten(0, 1)
+    pairs = torch.stack([begin.images, images], 1).flatten(0, 1)
     return Drawn(
         ppgn.images.grid(pairs, [label for label in labels for _ in range(2)], columns=2 * EACH), told(chances)
     )
@@ -91,32 +89,26 @@ def holes() -> Drawn:
     low = (HOLE_SIDE - HOLE) // 2
     hole[low : low + HOLE, low : low + HOLE] = True
     pipeline = pretrained.natural(thirdparty.taef2(), HOLE_SIDE, batch_size=2, settings={"limit": 1.0})
-    parts, errors = [], []
+    shown, errors = [], []
     for name in WALK:
         image = photograph(name, HOLE_SIDE)[0]
         condition = inpaint(image, hole, noise=0.05)
-        made = ppgn.sample(pipeline.given(condition), FILLS, 110, SEED, frames=0).images
+        made = ppgn.sample(pipeline.given(condition), FILLS, DRAWN, SEED, frames=0).images
         filled = condition.composite(made)
         errors.append(float((made - image)[..., ~hole].square().mean().sqrt()))
         given = torch.where(hole, torch.tensor(0.5), image)
-        parts.append((name, ppgn.images.grid(torch.cat([image[None], given[None], filled]), columns=2 + FILLS)))
-    return Drawn(_above(parts), f"Known pixels are met to {max(errors):.2f} (root mean square, of 1).")
-
-
-def _above(parts: list[tuple[str, Image.Image]]) -> Image.Image:
-    width, height = max(image.width for _, image in parts), sum(image.height + 6 for _, image in parts)
-    canvas = Image.new("RGB", (width, height), "white")
-    top = 0
-    for _, image in parts:
-        canvas.paste(image, (0, top))
-        top += image.height + 6
-    return canvas
+        shown += [image[None], given[None], filled]
+    labels = [name for name in WALK for _ in range(2 + FILLS)]
+    return Drawn(
+        ppgn.images.grid(torch.cat(shown), labels, columns=2 + FILLS),
+        f"Known pixels are met to {max(errors):.2f} (root mean square, of 1).",
+    )
 
 
 PICTURES = {
     "photographs-walk": Picture(
         walks, f"Photographs walked towards ImageNet classes ({SIDE} px): TAEF2 is generator and, with its encoder, "
-        "the joint prior; SqueezeNet is the condition; the released rule. Top: where they began.",
+        "the joint prior; SqueezeNet is the condition; the released rule.",
     ),
     "natural-classes": Picture(
         fresh, f"New pictures ({NEW_SIDE} px) of ImageNet classes: left of each pair a draw of the prior on TAEF2's "

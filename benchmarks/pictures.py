@@ -39,17 +39,17 @@ def enlarged(images: Tensor, side: int) -> Tensor:
     return torch.nn.functional.interpolate(images, (height, side), mode="bicubic").clamp(0, 1)
 
 
-def beside(parts: Sequence[tuple[str, Image.Image]]) -> Image.Image:
+def beside(parts: Sequence[tuple[str, Image.Image]], gap: int = GAP) -> Image.Image:
     """Pictures from left to right, each under its title."""
     font = ImageFont.load_default(size=15)
     widths = [max(image.width, int(font.getlength(title)) + 2) for title, image in parts]
-    width = sum(widths) + GAP * (len(parts) - 1)
+    width = sum(widths) + gap * (len(parts) - 1)
     canvas = Image.new("RGB", (width, max(image.height for _, image in parts) + LINE + 6), "white")
     left = 0
     for (title, image), taken in zip(parts, widths, strict=True):
         ImageDraw.Draw(canvas).text((left + 2, 2), title, fill="black", font=font)
         canvas.paste(image, (left, LINE + 6))
-        left += taken + GAP
+        left += taken + gap
     return canvas
 
 

@@ -150,3 +150,19 @@ def test_maximised_classes_are_told(script, shared):
     drawn = script("gallery_maximised").units(("junco", "volcano"), each=1, steps=1)
     assert drawn.told.startswith("1 steps, 2 chains, seed 0, none left out; p(class) on average 0.")
     assert drawn.image.height > 128
+
+
+@pytest.mark.filterwarnings("ignore::ppgn.SamplingWarning")
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [("walks", "after 1 steps; no chain left out"), ("fresh", "after 1 steps"), ("holes", "Known pixels are met to")],
+)
+def test_photographs(script, shared, monkeypatch, name, told):
+    natural = script("gallery_natural")
+    small = {"SIDE": 64, "NEW": ("junco", "volcano"), "EACH": 1, "NEW_SIDE": 32, "DRAWN": 2, "FILLS": 1}
+    for constant, value in {**small, "HOLE": 8, "HOLE_SIDE": 32, "VIEWS": {"shift": 2, "n": 1}}.items():
+        monkeypatch.setattr(natural, constant, value)
+    monkeypatch.setattr(natural, "WALKED", 1)
+    drawn = getattr(natural, name)()
+    assert told in drawn.told
+    assert drawn.image.width >= 64
