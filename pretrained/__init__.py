@@ -1,12 +1,11 @@
 """Networks that come with the toolkit: bundles, their cards and what is measured of them."""
 
 from ppgn.pretrained.bundled import load
-from ppgn.pretrained.caffe_networks import read_caffe
+from ppgn.pretrained.caffe import read_caffe, read_deepsim
 from ppgn.pretrained.catalogue import Card, card, cards, network
 from ppgn.pretrained.catalogue import bundle as describe
 from ppgn.pretrained.catalogue import loadable as names
 from ppgn.pretrained.classifiers import ImageClassifier, classifier
-from ppgn.pretrained.deepsim import read_deepsim
 from ppgn.pretrained.encoders import TrunkEncoder, encoder
 from ppgn.pretrained.ensembles import Ensemble, ensemble
 from ppgn.pretrained.gans import biggan, biggan_codes, stylegan

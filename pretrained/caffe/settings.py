@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ppgn.files import DamagedFileError
-from ppgn.pretrained.caffe import Blob, FileLayer
+from ppgn.pretrained.caffe.caffemodel import Blob, FileLayer
 
 
 def settings_of(layer: FileLayer, path: Path) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from ppgn import files, models, pretrained
-from ppgn.pretrained.deepsim import XDREAM
+from ppgn.pretrained.caffe.deepsim import XDREAM
 
 UP = ["deconv5", "conv5_1", "deconv4", "conv4_1", "deconv3", "conv3_1", "deconv2", "deconv1", "deconv0"]
 

@@ -24,7 +24,6 @@ from torch import Tensor, nn
 from ppgn import conditions, models, priors, samplers
 from ppgn.files import DamagedFileError
 from ppgn.pipeline import Pipeline
-from ppgn.pretrained import kinds
 from ppgn.pretrained.classifiers import ImageClassifier
 from ppgn.pretrained.encoders import TrunkEncoder
 from ppgn.pretrained.ensembles import Ensemble
@@ -32,6 +31,7 @@ from ppgn.pretrained.generators import ImageGenerator
 from ppgn.pretrained.latents import LatentAutoencoder
 from ppgn.pretrained.natural_images import Encoding
 from ppgn.pretrained.preprocessing import Preprocessing
+from ppgn.pretrained.sharing import kinds
 from ppgn.types import Sampler
 
 

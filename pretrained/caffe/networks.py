@@ -22,8 +22,8 @@ from ppgn.models import CaffeGenerator, CaffeNetwork
 from ppgn.models.caffe_layers import LEARNED, SETTINGS
 from ppgn.models.caffe_layouts import caffenet_layers, deepsim_layers
 from ppgn.models.caffe_networks import BGR_MEAN
-from ppgn.pretrained.caffe import Blob, FileLayer, FileNet, read_blob, read_net
-from ppgn.pretrained.caffe_settings import settings_of
+from ppgn.pretrained.caffe.caffemodel import Blob, FileLayer, FileNet, read_blob, read_net
+from ppgn.pretrained.caffe.settings import settings_of
 
 Layers = list[dict[str, Any]]
 Mean = tuple[float, float, float] | Path | str

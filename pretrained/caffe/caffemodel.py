@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ppgn.pretrained.protobuf import Schema, Source, read_message
+from ppgn.pretrained.caffe.protobuf import Schema, Source, read_message
 
 MOST_AXES = 32  # of a blob, Caffe's own bound
 

@@ -17,8 +17,8 @@ from damage import damaged, nested, outcome, varint
 
 from ppgn import files, models, pretrained
 from ppgn.models.caffe_layouts import convolution, linear, relu
-from ppgn.pretrained.caffe import read_blob, read_net
-from ppgn.pretrained.protobuf import BLOCK
+from ppgn.pretrained.caffe.caffemodel import read_blob, read_net
+from ppgn.pretrained.caffe.protobuf import BLOCK
 
 ALLOWED = 2**19  # bytes beside twice the file: a tiny file's messages, layers and modules are Python objects
 

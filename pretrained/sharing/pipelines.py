@@ -22,8 +22,9 @@ from torch import nn
 
 from ppgn import files
 from ppgn.pipeline import Pipeline
-from ppgn.pretrained import hub, kinds, modelcard, parts, rebuild
-from ppgn.pretrained.saved import (
+from ppgn.pretrained import hub
+from ppgn.pretrained.sharing import kinds, modelcard, parts, rebuild
+from ppgn.pretrained.sharing.saved import (
     CONFIG,
     README,
     REPOSITORY,

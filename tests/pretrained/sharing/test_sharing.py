@@ -14,8 +14,8 @@ from torch import nn
 
 import ppgn
 from ppgn import models, pretrained
-from ppgn.pretrained import parts
 from ppgn.pretrained.natural_images import Encoding
+from ppgn.pretrained.sharing import parts
 
 # a process without a network: sockets cannot be made, and pickles cannot be read
 SCRIPT = """
