@@ -16,7 +16,7 @@ Classifier = Callable[[Tensor], Tensor]
 
 @dataclass(frozen=True)
 class Score:
-    """Of one set of images: shares that judge and guide give their label, Fréchet distance (NaN: too few), ..."""
+    """Of one set of images: shares that judge and guide give their label, Fréchet distance, ... (NaN: too few)."""
 
     judge: float
     guide: float
@@ -39,7 +39,7 @@ def score(
         evaluation.agreement(judge, images, labels),
         float((evaluation.in_parts(guide, images).argmax(1) == labels).float().mean()),
         evaluation.frechet_distance(evaluation.moments(features), reference) if enough else math.nan,
-        evaluation.spread(features, labels),
+        evaluation.spread(features, labels) if int(labels.unique(return_counts=True)[1].min()) > 1 else math.nan,
         seconds,
     )
 
