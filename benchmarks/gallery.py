@@ -1,6 +1,6 @@
 """Pictures to look at, with captions, into a folder.
 
-    python benchmarks/gallery.py                         # all, about 10 minutes on one core
+    python benchmarks/gallery.py                         # all, about 40 minutes on one core
     python benchmarks/gallery.py --only clothes faces
     python benchmarks/gallery.py --only photographs-walk --kind jpg --out benchmarks     # the README's
 

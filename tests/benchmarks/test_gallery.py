@@ -155,11 +155,22 @@ def test_maximised_classes_are_told(script, shared):
 @pytest.mark.filterwarnings("ignore::ppgn.SamplingWarning")
 @pytest.mark.parametrize(
     ("name", "told"),
-    [("walks", "after 1 steps; no chain left out"), ("fresh", "after 1 steps"), ("holes", "Known pixels are met to")],
+    [
+        ("walks", "after 1 steps; no chain left out"),
+        ("fresh", "after 1 steps"),
+        ("holes", "no chain left out. Known pixels are met to"),
+    ],
 )
 def test_photographs(script, shared, monkeypatch, name, told):
     natural = script("gallery_natural")
-    small = {"SIDE": 64, "NEW": ("junco", "volcano"), "EACH": 1, "NEW_SIDE": 32, "DRAWN": 2, "FILLS": 1}
+    small = {
+        "SIDE": 64,
+        "NEW": ("junco", "volcano"),
+        "EACH": 1,
+        "NEW_SIDE": 32,
+        "DRAWN": 2,
+        "FILLS": {"flower.jpg": ("bee",)},
+    }
     for constant, value in {**small, "HOLE": 8, "HOLE_SIDE": 32, "VIEWS": {"shift": 2, "n": 1}}.items():
         monkeypatch.setattr(natural, constant, value)
     monkeypatch.setattr(natural, "WALKED", 1)
