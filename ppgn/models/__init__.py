@@ -11,23 +11,31 @@ from torch import nn
 
 from ppgn import files
 from ppgn.models.autoencoder import TinyAutoencoder
+from ppgn.models.autoregressive import draw
 from ppgn.models.biggan import BigGANDeep
 from ppgn.models.bounded import Bounded
 from ppgn.models.caffe_layouts import caffenet, deepsim, places205
 from ppgn.models.caffe_networks import CaffeGenerator, CaffeNetwork
 from ppgn.models.classifier import ConvClassifier, Encoder, ResidualClassifier
+from ppgn.models.conv_autoencoder import Autoencoder, ImageDenoiser
 from ppgn.models.conv_ladder import ConvLadderDenoiser
 from ppgn.models.dae import CodeDenoiser
 from ppgn.models.dcgan import DCGANGenerator
+from ppgn.models.dcgan_discriminator import DCGANDiscriminator
 from ppgn.models.discriminator import ConditionalDiscriminator
+from ppgn.models.gaussian_vae import VAE
 from ppgn.models.ladder import LadderDenoiser
+from ppgn.models.likelihoods import Bernoulli, Categorical, LogisticMixture, Normal
+from ppgn.models.pixelcnn import GatedPixelCNN, PixelCNN
 from ppgn.models.upconv import UpconvGenerator
 from ppgn.models.vae import ConvVAE, JointVAE
 
 __all__ = [
-    "BigGANDeep", "CaffeGenerator", "CaffeNetwork", "CodeDenoiser", "ConditionalDiscriminator", "ConvClassifier",
-    "ConvLadderDenoiser", "ConvVAE", "DCGANGenerator", "Encoder", "JointVAE", "LadderDenoiser", "ResidualClassifier",
-    "TinyAutoencoder", "UpconvGenerator", "build", "caffenet", "deepsim", "load", "places205", "save",
+    "VAE", "Autoencoder", "Bernoulli", "BigGANDeep", "CaffeGenerator", "CaffeNetwork", "Categorical", "CodeDenoiser",
+    "ConditionalDiscriminator", "ConvClassifier", "ConvLadderDenoiser", "ConvVAE", "DCGANDiscriminator",
+    "DCGANGenerator", "Encoder", "GatedPixelCNN", "ImageDenoiser", "JointVAE", "LadderDenoiser", "LogisticMixture",
+    "Normal", "PixelCNN", "ResidualClassifier", "TinyAutoencoder", "UpconvGenerator", "build", "caffenet", "deepsim",
+    "draw", "load", "places205", "save",
 ]  # fmt: skip
 
 M = TypeVar("M", bound=nn.Module)
@@ -36,9 +44,9 @@ SPARE = 2**20  # numbers that a network may need beside those in its file: const
 ARCHITECTURES: dict[str, type[nn.Module]] = {
     cls.__name__: cls
     for cls in (
-        BigGANDeep, CaffeGenerator, CaffeNetwork, CodeDenoiser, ConditionalDiscriminator, ConvClassifier,
-        ConvLadderDenoiser, ConvVAE, DCGANGenerator, JointVAE, LadderDenoiser, ResidualClassifier, TinyAutoencoder,
-        UpconvGenerator,
+        Autoencoder, BigGANDeep, CaffeGenerator, CaffeNetwork, CodeDenoiser, ConditionalDiscriminator, ConvClassifier,
+        ConvLadderDenoiser, ConvVAE, DCGANDiscriminator, DCGANGenerator, GatedPixelCNN, ImageDenoiser, JointVAE,
+        LadderDenoiser, PixelCNN, ResidualClassifier, TinyAutoencoder, UpconvGenerator, VAE,
     )
 }  # fmt: skip
 

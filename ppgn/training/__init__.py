@@ -1,13 +1,21 @@
 """Trainers for the networks that a pipeline is made of: one loop, one module per family."""
 
+from ppgn.training.augment import DiffAugment
+from ppgn.training.autoencoder import autoencoder_trainer, image_dae_trainer
 from ppgn.training.classifier import classifier_trainer
 from ppgn.training.dae import dae_trainer
+from ppgn.training.gan import gan_trainer
+from ppgn.training.gan_losses import HINGE, MINIMAX, NON_SATURATING, RELATIVISTIC, GANLoss
 from ppgn.training.joint import Balance, Noise, Weights, joint_trainer, weights_of_caffe
 from ppgn.training.ladder import ladder_trainer
 from ppgn.training.loop import Trainer, average_of, cosine, fit
 from ppgn.training.runner import run
+from ppgn.training.vae import elbo, importance_bound, vae_trainer
+from ppgn.training.vaegan import vaegan_trainer
 
 __all__ = [
-    "Balance", "Noise", "Trainer", "Weights", "average_of", "classifier_trainer", "cosine", "dae_trainer", "fit",
-    "joint_trainer", "ladder_trainer", "run", "weights_of_caffe",
+    "HINGE", "MINIMAX", "NON_SATURATING", "RELATIVISTIC", "Balance", "DiffAugment", "GANLoss", "Noise", "Trainer",
+    "Weights", "autoencoder_trainer", "average_of", "classifier_trainer", "cosine", "dae_trainer", "elbo", "fit",
+    "gan_trainer", "image_dae_trainer", "importance_bound", "joint_trainer", "ladder_trainer", "run", "vae_trainer",
+    "vaegan_trainer", "weights_of_caffe",
 ]  # fmt: skip

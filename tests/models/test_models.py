@@ -10,6 +10,7 @@ from ppgn import files, models
 from ppgn.models.caffe_layouts import convolution, linear, relu
 
 SMALL = {
+    "Autoencoder": lambda: models.Autoencoder((1, 8, 8), latent=3, width=4),
     "BigGANDeep": lambda: models.BigGANDeep(128, latent=4, width=8, classes=3, steps=3),
     "CaffeGenerator": lambda: models.CaffeGenerator(
         [convolution("up", "feat", 4, 3, 4, stride=2, pad=1, kind="Deconvolution")], (4, 3, 3)
@@ -22,14 +23,20 @@ SMALL = {
     "ConvClassifier": lambda: models.ConvClassifier((3, 8, 12), classes=4, width=4, code=8),
     "ConvLadderDenoiser": lambda: models.ConvLadderDenoiser(4, (8, 12), blocks=1, embedding=8),
     "ConvVAE": lambda: models.ConvVAE(4, (1, 32, 32)),
+    "DCGANDiscriminator": lambda: models.DCGANDiscriminator((3, 16, 16), (4, 8), norm="spectral"),
     "DCGANGenerator": lambda: models.DCGANGenerator(8, 3, (8, 4)),
+    "GatedPixelCNN": lambda: models.GatedPixelCNN((1, 4, 5), width=4, layers=2, kernel=3),
+    "ImageDenoiser": lambda: models.ImageDenoiser((1, 8, 8), latent=3, width=4),
     "JointVAE": lambda: models.JointVAE(),
     "LadderDenoiser": lambda: models.LadderDenoiser(8, width=16, blocks=2, embedding=8),
+    "PixelCNN": lambda: models.PixelCNN((3, 4, 5), models.Categorical(4), width=6, layers=1),
     "ResidualClassifier": lambda: models.ResidualClassifier((3, 8, 12), classes=4, width=4),
     "TinyAutoencoder": lambda: models.TinyAutoencoder(channels=4, width=8),
     "UpconvGenerator": lambda: models.UpconvGenerator(8, (3, 8, 12), (8, 4, 4)),
+    "VAE": lambda: models.VAE((1, 8, 8), latent=3, width=4),
 }
 INPUTS = {
+    "Autoencoder": [(2, 3)],
     "BigGANDeep": [(2, 8)],
     "CaffeGenerator": [(2, 4, 3, 3)],
     "CaffeNetwork": [(2, 3, 8, 12)],
@@ -38,12 +45,17 @@ INPUTS = {
     "ConvClassifier": [(2, 3, 8, 12)],
     "ConvLadderDenoiser": [(2, 4, 3, 5), (2,)],
     "ConvVAE": [(2, 4)],
+    "DCGANDiscriminator": [(2, 3, 16, 16)],
     "DCGANGenerator": [(2, 8)],
+    "GatedPixelCNN": [(2, 1, 4, 5)],
+    "ImageDenoiser": [(2, 1, 8, 8)],
     "JointVAE": [(2, 20)],
     "LadderDenoiser": [(2, 8), (2,)],
+    "PixelCNN": [(2, 3, 4, 5)],
     "ResidualClassifier": [(2, 3, 8, 12)],
     "TinyAutoencoder": [(2, 4, 2, 3)],
     "UpconvGenerator": [(2, 8)],
+    "VAE": [(2, 3)],
 }
 
 
