@@ -47,8 +47,9 @@ class TrunkEncoder(nn.Module):
     def __init__(self, classifier: ImageClassifier, h1: int, h: int, pool: int | None):
         super().__init__()
         self.classifier, self.h1, self.h, self.pool = classifier, h1, h, pool
-        trunk = frozen(classifier.network.features[:h])
-        self.lower, self.upper = trunk[:h1], trunk[h1:]
+        trunk = classifier.network.get_submodule("features")
+        assert isinstance(trunk, nn.Sequential)
+        self.lower, self.upper = frozen(trunk[:h1]), frozen(trunk[h1:h])
         for module in self.upper.modules():  # the caller's h1 stays as it is
             if "inplace" in vars(module):
                 vars(module)["inplace"] = False
