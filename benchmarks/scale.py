@@ -1,7 +1,7 @@
 """What does a step cost at ImageNet's scale? The paper's pipeline at 227 pixels: the fc6 generator with all its 56 M
 parameters, CaffeNet's fc6 as the joint prior's encoder, SqueezeNet as the condition, the authors' released rule.
 
-    OMP_NUM_THREADS=1 python benchmarks/scale.py         # about 10 minutes on one slow core
+    OMP_NUM_THREADS=1 python benchmarks/scale.py         # about 6 minutes on one core
 
 Generator and CaffeNet have random weights, which cost what trained ones do; every row is a process of its own, so that
 its peak memory is its own too.
