@@ -27,15 +27,16 @@ from ppgn.models.gaussian_vae import VAE
 from ppgn.models.ladder import LadderDenoiser
 from ppgn.models.likelihoods import Bernoulli, Categorical, LogisticMixture, Normal
 from ppgn.models.pixelcnn import GatedPixelCNN, PixelCNN
+from ppgn.models.pixelrnn import DiagonalBiLSTM, RowLSTM
 from ppgn.models.upconv import UpconvGenerator
 from ppgn.models.vae import ConvVAE, JointVAE
 
 __all__ = [
     "VAE", "Autoencoder", "Bernoulli", "BigGANDeep", "CaffeGenerator", "CaffeNetwork", "Categorical", "CodeDenoiser",
     "ConditionalDiscriminator", "ConvClassifier", "ConvLadderDenoiser", "ConvVAE", "DCGANDiscriminator",
-    "DCGANGenerator", "Encoder", "GatedPixelCNN", "ImageDenoiser", "JointVAE", "LadderDenoiser", "LogisticMixture",
-    "Normal", "PixelCNN", "ResidualClassifier", "TinyAutoencoder", "UpconvGenerator", "build", "caffenet", "deepsim",
-    "draw", "load", "places205", "save",
+    "DCGANGenerator", "DiagonalBiLSTM", "Encoder", "GatedPixelCNN", "ImageDenoiser", "JointVAE", "LadderDenoiser",
+    "LogisticMixture", "Normal", "PixelCNN", "ResidualClassifier", "RowLSTM", "TinyAutoencoder", "UpconvGenerator",
+    "build", "caffenet", "deepsim", "draw", "load", "places205", "save",
 ]  # fmt: skip
 
 M = TypeVar("M", bound=nn.Module)
@@ -45,8 +46,8 @@ ARCHITECTURES: dict[str, type[nn.Module]] = {
     cls.__name__: cls
     for cls in (
         Autoencoder, BigGANDeep, CaffeGenerator, CaffeNetwork, CodeDenoiser, ConditionalDiscriminator, ConvClassifier,
-        ConvLadderDenoiser, ConvVAE, DCGANDiscriminator, DCGANGenerator, GatedPixelCNN, ImageDenoiser, JointVAE,
-        LadderDenoiser, PixelCNN, ResidualClassifier, TinyAutoencoder, UpconvGenerator, VAE,
+        ConvLadderDenoiser, ConvVAE, DCGANDiscriminator, DCGANGenerator, DiagonalBiLSTM, GatedPixelCNN, ImageDenoiser,
+        JointVAE, LadderDenoiser, PixelCNN, ResidualClassifier, RowLSTM, TinyAutoencoder, UpconvGenerator, VAE,
     )
 }  # fmt: skip
 

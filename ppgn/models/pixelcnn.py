@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
-from ppgn.models.likelihoods import Bernoulli, Likelihood, Normal, described, named
+from ppgn.models.likelihoods import Bernoulli, Likelihood, described
 from ppgn.models.masked import HorizontalConv2d, MaskedConv2d, VerticalConv2d
+from ppgn.models.pixels import check_images, head, resolved, scaled
 
 
 class GatedPixelCNN(nn.Module):
@@ -32,6 +32,7 @@ class GatedPixelCNN(nn.Module):
 
     Raises ValueError for an even kernel, no layers, less width than channels, or a sigma shared by all pixels.
 
+    >>> import torch
     >>> network = GatedPixelCNN((1, 4, 4), width=4, layers=2, kernel=3)
     >>> network.log_prob(torch.zeros(2, 1, 4, 4)).shape
     torch.Size([2])
@@ -48,7 +49,7 @@ class GatedPixelCNN(nn.Module):
         dropout: float = 0.0,
     ):
         super().__init__()
-        self.image_shape, self.likelihood, groups = _of(image_shape, likelihood)
+        self.image_shape, self.likelihood, groups = resolved(image_shape, likelihood)
         if layers < 1:
             raise ValueError(f"layers must be at least 1, got {layers}")
         self.config: dict[str, Any] = {
@@ -61,11 +62,11 @@ class GatedPixelCNN(nn.Module):
             GatedLayer(width if i else channels, width, kernel, "B" if i else "A", groups, classes, dropout)
             for i in range(layers)
         )
-        self.head = _head(width, 2 * width, self.likelihood.maps(channels), groups)
+        self.head = head(width, 2 * width, self.likelihood.maps(channels), groups)
 
     def forward(self, x: Tensor, label: Tensor | None = None) -> Tensor:
         """(B, C, H, W) in [0, 1] and labels (B,) if there are classes -> parameters (B, maps, H, W)."""
-        _check_images(x, self.image_shape)
+        check_images(x, self.image_shape)
         return self.beside(x, self.above(x, label))
 
     def log_prob(self, x: Tensor, label: Tensor | None = None) -> Tensor:
@@ -149,18 +150,18 @@ class PixelCNN(nn.Module):
         kernel: int = 3,
     ):
         super().__init__()
-        self.image_shape, self.likelihood, groups = _of(image_shape, likelihood)
+        self.image_shape, self.likelihood, groups = resolved(image_shape, likelihood)
         self.config: dict[str, Any] = {
             "image_shape": list(image_shape), "likelihood": described(self.likelihood), "width": width,
             "layers": layers, "kernel": kernel,
         }  # fmt: skip
         self.first = MaskedConv2d(image_shape[0], width, 7, "A", groups)
         self.blocks = nn.ModuleList(_block(width, kernel, groups) for _ in range(layers))
-        self.head = _head(width, width, self.likelihood.maps(image_shape[0]), groups)
+        self.head = head(width, width, self.likelihood.maps(image_shape[0]), groups)
 
     def forward(self, x: Tensor, label: Tensor | None = None) -> Tensor:
         """(B, C, H, W) in [0, 1] -> parameters (B, maps, H, W). Raises ValueError if there is a label."""
-        _check_images(x, self.image_shape)
+        check_images(x, self.image_shape)
         if label is not None:
             raise ValueError(f"the network needs no labels, got {tuple(label.shape)}")
         h = self.first(scaled(x))
@@ -172,11 +173,6 @@ class PixelCNN(nn.Module):
     def log_prob(self, x: Tensor, label: Tensor | None = None) -> Tensor:
         """(B, C, H, W) -> (B,) nats."""
         return self.likelihood.log_prob(self(x, label), x)
-
-
-def scaled(x: Tensor) -> Tensor:
-    """[0, 1] -> [-1, 1], so that black is not what lies outside the image."""
-    return 2 * x - 1
 
 
 def gate(x: Tensor) -> Tensor:
@@ -192,25 +188,3 @@ def _block(width: int, kernel: int, groups: int) -> nn.Sequential:
         nn.ReLU(), MaskedConv2d(half, half, kernel, "B", groups),
         nn.ReLU(), MaskedConv2d(half, width, 1, "B", groups),
     )  # fmt: skip
-
-
-def _head(width: int, hidden: int, maps: int, groups: int) -> nn.Sequential:
-    return nn.Sequential(
-        nn.ReLU(), MaskedConv2d(width, hidden, 1, "B", groups), nn.ReLU(), MaskedConv2d(hidden, maps, 1, "B", groups)
-    )
-
-
-def _of(
-    image_shape: tuple[int, int, int], likelihood: Likelihood | Mapping[str, Any]
-) -> tuple[tuple[int, int, int], Likelihood, int]:
-    """The shape as a tuple, the likelihood itself, and the groups of channels."""
-    channels, height, width = image_shape
-    made = named(likelihood) if isinstance(likelihood, Mapping) else likelihood
-    if isinstance(made, Normal) and made.shared:
-        raise ValueError("likelihood must give each pixel its own parameters, got a Normal whose sigma is shared")
-    return (channels, height, width), made, made.groups(channels)
-
-
-def _check_images(x: Tensor, image_shape: tuple[int, int, int]) -> None:
-    if x.shape[1:] != torch.Size(image_shape):
-        raise ValueError(f"images must have shape (B, {', '.join(map(str, image_shape))}), got {tuple(x.shape)}")

@@ -2,6 +2,7 @@
 
 from ppgn.training.augment import DiffAugment
 from ppgn.training.autoencoder import autoencoder_trainer, image_dae_trainer
+from ppgn.training.autoregressive import autoregressive_trainer, bits_per_dim, nats
 from ppgn.training.classifier import classifier_trainer
 from ppgn.training.dae import dae_trainer
 from ppgn.training.gan import gan_trainer
@@ -15,7 +16,7 @@ from ppgn.training.vaegan import vaegan_trainer
 
 __all__ = [
     "HINGE", "MINIMAX", "NON_SATURATING", "RELATIVISTIC", "Balance", "DiffAugment", "GANLoss", "Noise", "Trainer",
-    "Weights", "autoencoder_trainer", "average_of", "classifier_trainer", "cosine", "dae_trainer", "elbo", "fit",
-    "gan_trainer", "image_dae_trainer", "importance_bound", "joint_trainer", "ladder_trainer", "run", "vae_trainer",
-    "vaegan_trainer", "weights_of_caffe",
+    "Weights", "autoencoder_trainer", "autoregressive_trainer", "average_of", "bits_per_dim", "classifier_trainer",
+    "cosine", "dae_trainer", "elbo", "fit", "gan_trainer", "image_dae_trainer", "importance_bound", "joint_trainer",
+    "ladder_trainer", "nats", "run", "vae_trainer", "vaegan_trainer", "weights_of_caffe",
 ]  # fmt: skip
