@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from ppgn.models.masked import MaskedConv2d
-from ppgn.models.pixelcnn import GatedPixelCNN, scaled
+from ppgn.models.pixelcnn import GatedPixelCNN
+from ppgn.models.pixels import scaled
 
 
 class Rows:
