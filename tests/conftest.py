@@ -14,6 +14,11 @@ from ppgn import data
 SHARED = Path(__file__).parents[2] / "shared"
 
 
+def pytest_collection_modifyitems(items):
+    """Long tests first, so that no core waits for the last of them."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
 @pytest.fixture
 def global_randomness_untouched():
     """No call of ours may draw from, or seed, a global generator."""
