@@ -41,6 +41,6 @@ def units(names: tuple[str, ...] = CLASSES, each: int = 4, steps: int = STEPS) -
 PICTURES = {
     "maximised-classes": Picture(
         units, "What SqueezeNet looks for: its raw logits climbed (DGN-AM) in codes of a generator that inverts its "
-        "features, trained here in 45 minutes of one core.",
+        "features, trained here in 55 minutes of one core.",
     ),
 }  # fmt: skip

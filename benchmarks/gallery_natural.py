@@ -48,12 +48,13 @@ def walked(codes: Tensor, labels: Sequence[str], side: int) -> tuple[Tensor, Ten
 
     The joint prior E(G(z)) - z, and SqueezeNet's raw logit of the class, seen a little shifted and zoomed at each step.
     """
-    guide = class_label(thirdparty.squeezenet(fit="whole"), list(labels))
-    seen = views(class_label(thirdparty.squeezenet(fit="whole"), list(labels), objective="logit"), **VIEWS)
-    pipeline = pretrained.natural(thirdparty.taef2(), side, variant="joint", batch_size=4).given(seen)
+    coder, squeezenet = thirdparty.taef2(), thirdparty.squeezenet(fit="whole")
+    guide = class_label(squeezenet, list(labels))
+    seen = views(class_label(squeezenet, list(labels), objective="logit"), **VIEWS)
+    pipeline = pretrained.natural(coder, side, variant="joint", batch_size=4).given(seen)
     images = ppgn.sample(pipeline, len(labels), WALKED, SEED, start=codes, frames=0).images
     with torch.no_grad():
-        before = thirdparty.taef2()(codes)
+        before = coder(codes)
         return images, torch.stack([guide.log_prob(at).exp() for at in (before, images)])
 
 

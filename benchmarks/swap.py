@@ -145,7 +145,7 @@ def main() -> None:
         f"{arguments.each} chains a class (natural: a third), seeds 0..{arguments.seeds - 1} with the standard error "
         "over them; the judge is the bundle's (natural: cifar10's), which is no condition in any row; with real test "
         f"images it agrees in {real}. Truth: draws of the same prior without a condition, kept with the probability "
-        "that the row's classifier gives; - where they were too few of some class. No row is exact."
+        "that the row's classifier gives; - where one side has too few images. No row is exact."
     )
     if arguments.only is None:
         tables.write("swap", HEAD, rows, note)
