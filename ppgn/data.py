@@ -23,10 +23,11 @@ from ppgn import cache, folders
 
 @dataclass(frozen=True)
 class ImageSet:
-    """Images (N, C, H, W) uint8 and labels (N,) int64."""
+    """Images (N, C, H, W) uint8 and labels (N,) int64; labelled: False where nobody gave any, and all are 0."""
 
     images: Tensor
     labels: Tensor
+    labelled: bool = True
 
     def __len__(self) -> int:
         return len(self.images)
@@ -49,10 +50,11 @@ class ImageSet:
         rows = slice(int(start or 0), int(stop) if stop else None)
         if len(self.images[rows]) == 0:
             raise ValueError(f"part {text} must hold images, but the set has {len(self)}")
-        return ImageSet(self.images[rows], self.labels[rows])
+        return replace(self, images=self.images[rows], labels=self.labels[rows])
 
     def per_class(self, n: int) -> ImageSet:
         """Return the first n images of every class, class by class. Raises ValueError if a class has fewer."""
+        self.require_labels("a part of every class")
         rows = []
         for label in self.labels.unique():
             found = (self.labels == label).nonzero().flatten()[:n]
@@ -60,17 +62,26 @@ class ImageSet:
                 raise ValueError(f"{n} images of every class are needed, class {int(label)} has {len(found)}")
             rows.append(found)
         index = torch.cat(rows)
-        return ImageSet(self.images[index], self.labels[index])
+        return replace(self, images=self.images[index], labels=self.labels[index])
+
+    def require_labels(self, purpose: str) -> None:
+        """Raise ValueError, saying who needs them (as "a classifier"), if the images have no labels."""
+        _require_labels(self.labelled, purpose)
 
 
 class Batch(NamedTuple):
-    """Images (B, C, H, W) in [0, 1] and labels (B,)."""
+    """Images (B, C, H, W) in [0, 1] and labels (B,), which mean nothing if not `labelled`."""
 
     images: Tensor
     labels: Tensor
+    labelled: bool = True
+
+    def require_labels(self, purpose: str) -> None:
+        """As `ImageSet.require_labels`."""
+        _require_labels(self.labelled, purpose)
 
 
-def load(source: str, split: str = "train", size: int | None = None) -> ImageSet:
+def load(source: str, split: str = "train", size: int | None = None, strict: bool = False) -> ImageSet:
     """Read `split` ("train" or "test") of an image set.
 
     source: one of
@@ -79,6 +90,7 @@ def load(source: str, split: str = "train", size: int | None = None) -> ImageSet
         a folder or .zip of pictures, see `ppgn.folders`
         `torchvision:NAME`, as `torchvision:MNIST`, which downloads to `data` in the cache folder, see `ppgn.cache`
     size: of pictures of a folder or .zip, brought to size x size.
+    strict: pictures of a folder or .zip that cannot be read are a ValueError, and not skipped with a warning.
     Raises FileNotFoundError, OSError for a download in offline mode,
     or ValueError naming the array that is missing or of another type.
     """
@@ -86,7 +98,10 @@ def load(source: str, split: str = "train", size: int | None = None) -> ImageSet
         raise ValueError(f"split must be train or test, got {split!r}")
     path, named = Path(source), source.startswith("torchvision:")
     if path.is_dir() or (path.suffix == ".zip" and path.is_file()):
-        return _image_set(*folders.read(path, split, size), origin=source)
+        images, labels = folders.read(path, split, size, strict)
+        if labels is None:
+            return replace(_image_set(images, np.zeros(len(images), np.int64), origin=source), labelled=False)
+        return _image_set(images, labels, origin=source)
     if size is not None and (named or path.is_file()):
         raise ValueError(f"size is for a folder or .zip of pictures; the images of {source} have one already")
     if named:
@@ -129,7 +144,7 @@ def batches(images: ImageSet, batch_size: int, seed: int, start: int = 0, flip: 
         if flip:
             mirrored = torch.from_numpy(np.random.default_rng([seed, step, 1]).random(batch_size) < 0.5)
             chosen = torch.where(mirrored.to(rows.device)[:, None, None, None], chosen.flip(-1), chosen)
-        yield Batch(chosen, images.labels[rows])
+        yield Batch(chosen, images.labels[rows], images.labelled)
 
 
 def code_batches(
@@ -152,6 +167,14 @@ def code_batches(
             top, left = np.random.default_rng([seed, step, 2]).integers(0, [height + 1, width + 1])
             chosen = chosen[:, :, top : top + crop, left : left + crop]
         yield chosen
+
+
+def _require_labels(labelled: bool, purpose: str) -> None:
+    if not labelled:
+        raise ValueError(
+            f"{purpose} needs labels, but the images have none: put the pictures of each class in a folder of its own, "
+            "or a labels.csv beside them"
+        )
 
 
 def _npz(path: Path, split: str) -> ImageSet:

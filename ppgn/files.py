@@ -27,11 +27,18 @@ class DamagedFileError(ValueError):
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write atomically: the old file stays whole until the new one is."""
-    with atomic(path) as temporary, open(temporary, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
+    """Write atomically: the old file stays whole until the new one is.
+
+    Raises OSError, as on a full disk, with the path in its text.
+    """
+    try:
+        with atomic(path) as temporary, open(temporary, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        before = "the file that was there before is whole" if path.is_file() else "nothing is left of it"
+        raise OSError(error.errno, f"{path} could not be written: {error.strerror}; {before}") from None
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 Labels come from a `labels.csv` at the top (columns `file`, `label` and, where there are splits, `split`), or from the
 folders' names: CLASS/picture.jpg, or train/CLASS/picture.jpg beside test/ or val/, classes numbered in sorted order.
-What is hidden (.name, __MACOSX) is left out.
+Pictures that all lie in the folder itself have no labels. What is hidden (.name, __MACOSX) is left out.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import io
 import struct
+import warnings
 import zlib
 from collections.abc import Callable, Sequence, Set
 from pathlib import Path, PurePosixPath
@@ -20,6 +21,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".webp", ".gif", ".tif", ".tiff"}
+SHOWN = 3  # names in a message
 SPLITS = {"train": ("train",), "test": ("test", "val")}
 BROKEN = (BadZipFile, EOFError, OSError, RuntimeError, UnicodeDecodeError, zlib.error)  # what zipfile raises
 UNREADABLE = (EOFError, OSError, SyntaxError, ValueError, struct.error, Image.DecompressionBombError)  # of Pillow
@@ -28,27 +30,30 @@ Read = Callable[[str], bytes]
 
 
 class Entry(NamedTuple):
-    """One picture: its name in the archive, its label, and its split ("" where there is none)."""
+    """One picture: its name in the archive, its label if there are any, and its split ("" where there is none)."""
 
     file: str
-    label: int
+    label: int | None
     split: str
 
 
-def read(source: Path, split: str, size: int | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """Images (N, H, W) grey or (N, H, W, 3), uint8, and labels (N,) int64 of one split.
+def read(
+    source: Path, split: str, size: int | None = None, strict: bool = False
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Images (N, H, W) grey or (N, H, W, 3), uint8, and labels (N,) int64 of one split; None: there are no labels.
 
     A set without splits is all "train". size: pictures are resized to that short side and cut to their middle square;
-    None: they must all be of one size.
-    Raises ValueError for a folder without labelled pictures, a picture that is not there or cannot be read, or sizes
-    that differ.
+    None: they must all be of one size. strict: a picture that cannot be read is an error; else it is skipped, and a
+    warning says which and how many were.
+    Raises ValueError for a folder without pictures, a picture that is not there, sizes that differ, or pictures of
+    which none can be read.
     """
     if source.is_dir():
         names = sorted(path.relative_to(source).as_posix() for path in source.rglob("*") if path.is_file())
-        return _decoded(source, names, lambda name: (source / name).read_bytes(), split, size)
+        return _decoded(source, names, lambda name: (source / name).read_bytes(), split, size, strict)
     try:
         with ZipFile(source) as archive:
-            return _decoded(source, sorted(archive.namelist()), archive.read, split, size)
+            return _decoded(source, sorted(archive.namelist()), archive.read, split, size, strict)
     except BROKEN as error:
         raise ValueError(f"{source} must be a whole .zip archive: {error}") from None
 
@@ -58,17 +63,27 @@ def decode(pictures: Sequence[bytes], size: int | None = None, names: Sequence[s
 
     A picture that its EXIF says was taken on its side is turned upright.
     """
-    images = []
-    for i, content in enumerate(pictures):
-        name = names[i] if names else f"picture {i}"
-        try:
-            images.append(_squared(ImageOps.exif_transpose(Image.open(io.BytesIO(content))), size))
-        except UNREADABLE as error:
-            raise ValueError(f"{name} must be a picture that can be read: {error}") from None
-    sizes = {image.size for image in images}
+    known = names or [f"picture {i}" for i in range(len(pictures))]
+    return _stacked([_opened(content, name, size) for content, name in zip(pictures, known, strict=True)], known)
+
+
+def _opened(content: bytes, name: str, size: int | None) -> Image.Image:
+    try:
+        return _squared(ImageOps.exif_transpose(Image.open(io.BytesIO(content))), size)
+    except UNREADABLE as error:
+        raise ValueError(f"{name} must be a picture that can be read: {error}") from None
+
+
+def _stacked(images: Sequence[Image.Image], names: Sequence[str]) -> np.ndarray:
+    """All as one array, if they are of one size."""
+    sizes: dict[tuple[int, int], list[str]] = {}
+    for image, name in zip(images, names, strict=True):
+        sizes.setdefault(image.size, []).append(name)
     if len(sizes) > 1:
-        some = ", ".join(f"{w}x{h}" for w, h in sorted(sizes)[:3])
-        raise ValueError(f"pictures must be of one size, or a size be given to bring them to; there are {some} ...")
+        common = sorted(sizes, key=lambda size: (-len(sizes[size]), size))  # the commonest first
+        some = ", ".join(f"{len(sizes[size])} of {size[0]}x{size[1]} ({sizes[size][0]})" for size in common[:SHOWN])
+        more = f", and {len(sizes) - SHOWN} more sizes" if len(sizes) > SHOWN else ""
+        raise ValueError(f"pictures must be of one size, or a size be given to bring them to; there are {some}{more}")
     mode = "L" if all(image.mode == "L" for image in images) else "RGB"
     return np.stack([np.asarray(image.convert(mode)) for image in images])
 
@@ -89,21 +104,48 @@ def _squared(image: Image.Image, size: int | None) -> Image.Image:
 
 
 def _decoded(
-    source: Path, names: Sequence[str], content: Read, split: str, size: int | None
-) -> tuple[np.ndarray, np.ndarray]:
+    source: Path, names: Sequence[str], content: Read, split: str, size: int | None, strict: bool
+) -> tuple[np.ndarray, np.ndarray | None]:
     names = [
         name for name in names if not any(part[0] == "." or part == "__MACOSX" for part in name.split("/") if part)
     ]
     entries = _listed(content("labels.csv"), source, set(names)) if "labels.csv" in names else _by_folder(names)
     if not entries:
-        raise ValueError(f"{source} must hold a labels.csv or pictures in a folder for each class")
+        raise ValueError(
+            f"{source} must hold pictures, in a folder for each class or with a labels.csv, or without labels"
+        )
     divided = any(entry.split for entry in entries)
     wanted = SPLITS[split] if divided else ("",) if split == "train" else ()
     chosen = [entry for entry in entries if entry.split in wanted]
     if not chosen:
         raise ValueError(f"{source} has no {split} pictures, its splits are {sorted({e.split for e in entries})}")
-    images = decode([content(entry.file) for entry in chosen], size, [f"{source}: {e.file}" for e in chosen])
-    return images, np.array([entry.label for entry in chosen], np.int64)
+    kept, images = _readable(source, chosen, content, size, strict)
+    labels = [entry.label for entry in kept if entry.label is not None]
+    array = _stacked(images, [entry.file for entry in kept])
+    return array, np.array(labels, np.int64) if labels else None
+
+
+def _readable(
+    source: Path, entries: Sequence[Entry], content: Read, size: int | None, strict: bool
+) -> tuple[list[Entry], list[Image.Image]]:
+    """Those that can be read; a warning names the others, or the first one is an error."""
+    kept, images, broken = [], [], []
+    for entry in entries:
+        try:
+            images.append(_opened(content(entry.file), f"{source}: {entry.file}", size))
+            kept.append(entry)
+        except ValueError as error:
+            if strict:
+                raise
+            broken.append((entry.file, str(error)))
+    if not kept:
+        raise ValueError(f"{source}: none of {len(broken)} pictures can be read; the first: {broken[0][1]}")
+    if broken:
+        some = ", ".join(file for file, _ in broken[:SHOWN]) + (", ..." if len(broken) > SHOWN else "")
+        warnings.warn(
+            f"{source}: {len(broken)} of {len(entries)} pictures cannot be read and are left out: {some}", stacklevel=2
+        )
+    return kept, images
 
 
 def _listed(table: bytes, source: Path, names: Set[str]) -> list[Entry]:
@@ -126,6 +168,8 @@ def _by_folder(names: Sequence[str]) -> list[Entry]:
     tops = {path.parts[0] for path in paths if len(path.parts) >= 2}
     divided = tops <= known and any(len(path.parts) >= 3 for path in paths)
     depth = 1 if divided else 0
+    if all(len(path.parts) == 1 for path in paths):
+        return [Entry(str(path), None, "") for path in paths]
     paths = [path for path in paths if len(path.parts) >= depth + 2]  # others lie beside the classes
     classes = sorted({path.parts[depth] for path in paths})
     return [Entry(str(path), classes.index(path.parts[depth]), path.parts[0] if divided else "") for path in paths]

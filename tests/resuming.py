@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -43,4 +44,4 @@ def pulled(whole: training.Trainer) -> training.Trainer:
             raise RuntimeError("plug pulled")
         return metrics
 
-    return training.Trainer(whole.modules, whole.optimizers, update, whole.results, whole.learning_rates)
+    return replace(whole, update=update)

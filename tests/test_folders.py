@@ -106,6 +106,52 @@ def test_classes_may_be_called_train_and_test(tmp_path):
     assert folders.read(folder(tmp_path, {"train/1.png": one, "test/1.png": one}), "train")[1].tolist() == [0, 1]
 
 
+def test_pictures_without_folders_have_no_labels(tmp_path):
+    """An unconditional trainer takes them; what needs labels says so."""
+    x = noise(3)
+    files = {f"{i}.png": encoded(image) for i, image in enumerate(x)}
+    for source in (folder(tmp_path / "a", files), archive(tmp_path / "a.zip", files)):
+        assert folders.read(source, "train")[1] is None
+        found = data.load(str(source)).part(":2").to("cpu")
+        assert (found.images.permute(0, 2, 3, 1).numpy() == x[:2]).all()
+        assert found.labels.tolist() == [0, 0]
+        assert not found.labelled
+        assert not next(data.batches(found, 2, 0)).labelled
+        for call in (lambda: found.require_labels("a classifier"), lambda: found.per_class(1)):  # noqa: B023
+            with pytest.raises(ValueError, match="needs labels, but the images have none: put the pictures of each"):
+                call()
+    data.load(str(folder(tmp_path / "b", {"cat/1.png": files["0.png"]}))).require_labels("a classifier")
+
+
+def test_pictures_of_several_sizes_are_named(tmp_path):
+    names = {"a/1.png": (6, 6), "a/2.png": (7, 8), "b/3.png": (6, 6), "b/4.png": (9, 9), "b/5.png": (4, 4)}
+    source = folder(tmp_path, {name: encoded(noise(1, *sides)[0]) for name, sides in names.items()})
+    known = r"there are 2 of 6x6 \(a/1\.png\), 1 of 4x4 \(b/5\.png\), 1 of 8x7 \(a/2\.png\), and 1 more sizes$"
+    with pytest.raises(ValueError, match=r"must be of one size, or a size be given to bring them to; " + known):
+        folders.read(source, "train")
+    assert folders.read(source, "train", size=4)[0].shape == (5, 4, 4, 3)
+
+
+def test_broken_pictures_are_skipped_with_a_warning_or_refused(tmp_path):
+    x = noise(6)
+    whole = {f"{'ab'[i % 2]}/{i}.png": encoded(image) for i, image in enumerate(x)}
+    broken = {name: content[:40] if name[2] in "0134" else content for name, content in whole.items()}
+    source = folder(tmp_path / "some", broken)
+    with pytest.warns(
+        UserWarning, match=r"4 of 6 pictures cannot be read and are left out: a/0\.png, a/4\.png, b/1\.png, \.\.\."
+    ):
+        images, labels = folders.read(source, "train")
+    assert (images == x[[2, 5]]).all()
+    assert labels.tolist() == [0, 1]
+    with pytest.warns(UserWarning, match="4 of 6"):
+        assert len(data.load(str(source))) == 2
+    with pytest.raises(ValueError, match=r"some: a/0\.png must be a picture that can be read"):
+        data.load(str(source), strict=True)
+    nothing = folder(tmp_path / "none", {name: content[:40] for name, content in whole.items()})
+    with pytest.raises(ValueError, match=r"none: none of 6 pictures can be read; the first: .*a/0\.png must be"):
+        folders.read(nothing, "train")
+
+
 def test_tables_as_spreadsheets_write_them(tmp_path):
     """A mark of UTF-8 before the first word, and columns that nobody asked for; without splits all is for training."""
     table = "\ufefflabel,name,file\r\n7,Ä,a.png\r\n".encode()
@@ -147,16 +193,12 @@ def test_every_kind_of_picture():
 
 def test_bad_sources(tmp_path):
     one = encoded(noise(1)[0])
-    with pytest.raises(ValueError, match=r"empty must hold a labels\.csv or pictures in a folder for each class"):
-        folders.read(folder(tmp_path / "empty", {"a.png": one, "b/notes.txt": b""}), "train")
+    with pytest.raises(ValueError, match=r"empty must hold pictures, in a folder for each class or with a labels\.csv"):
+        folders.read(folder(tmp_path / "empty", {"b/notes.txt": b"", ".hidden.png": one}), "train")
     with pytest.raises(ValueError, match=r"has no test pictures, its splits are \['train'\]"):
         folders.read(folder(tmp_path / "half", {"train/a/1.png": one}), "test")
     with pytest.raises(ValueError, match=r"half: train/a/2\.png must be a picture that can be read"):
-        folders.read(folder(tmp_path / "half", {"train/a/2.png": one[:40]}), "train")
-    with pytest.raises(
-        ValueError, match=r"of one size, or a size be given to bring them to; there are 6x6, 8x7 \.\.\."
-    ):
-        folders.read(folder(tmp_path / "sizes", {"a/1.png": one, "a/2.png": encoded(noise(1, 7, 8)[0])}), "train")
+        folders.read(folder(tmp_path / "half", {"train/a/2.png": one[:40]}), "train", strict=True)
     with pytest.raises(
         ValueError, match=r"picture 1 must be .*: 8 or 16 bits a channel are needed, got Pillow's mode F"
     ):
@@ -177,7 +219,7 @@ def test_bad_sources(tmp_path):
         ("file,label\na.png,cat\n", "labels.csv must have the columns file and label, a number: .*'cat'"),
         ("file,label\na.png\n", "labels.csv must have the columns file and label, a number"),
         ("file,label\na.png,1\nb.png,2\n../a.png,3\n", r"must name pictures that are there, 2 are not: b\.png"),
-        ("file,label\n", "must hold a labels.csv or pictures in a folder for each class"),
+        ("file,label\n", "must hold pictures, in a folder for each class or with a labels.csv, or without labels"),
         ("file,label,split\na.png,1,dev\n", r"has no train pictures, its splits are \['dev'\]"),
     ],
 )

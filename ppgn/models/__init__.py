@@ -12,6 +12,7 @@ from torch import nn
 from ppgn import files
 from ppgn.models.autoencoder import TinyAutoencoder
 from ppgn.models.autoregressive import draw
+from ppgn.models.autoregressive_generator import AutoregressiveGenerator
 from ppgn.models.biggan import BigGANDeep
 from ppgn.models.bounded import Bounded
 from ppgn.models.caffe_layouts import caffenet, deepsim, places205
@@ -22,21 +23,25 @@ from ppgn.models.conv_ladder import ConvLadderDenoiser
 from ppgn.models.dae import CodeDenoiser
 from ppgn.models.dcgan import DCGANGenerator
 from ppgn.models.dcgan_discriminator import DCGANDiscriminator
+from ppgn.models.dense_vae import DenseVAE
 from ppgn.models.discriminator import ConditionalDiscriminator
 from ppgn.models.gaussian_vae import VAE
 from ppgn.models.ladder import LadderDenoiser
 from ppgn.models.likelihoods import Bernoulli, Categorical, LogisticMixture, Normal
+from ppgn.models.pixel_space import PixelSpace
 from ppgn.models.pixelcnn import GatedPixelCNN, PixelCNN
 from ppgn.models.pixelrnn import DiagonalBiLSTM, RowLSTM
+from ppgn.models.smoothed import Smoothed
 from ppgn.models.upconv import UpconvGenerator
 from ppgn.models.vae import ConvVAE, JointVAE
 
 __all__ = [
-    "VAE", "Autoencoder", "Bernoulli", "BigGANDeep", "CaffeGenerator", "CaffeNetwork", "Categorical", "CodeDenoiser",
-    "ConditionalDiscriminator", "ConvClassifier", "ConvLadderDenoiser", "ConvVAE", "DCGANDiscriminator",
-    "DCGANGenerator", "DiagonalBiLSTM", "Encoder", "GatedPixelCNN", "ImageDenoiser", "JointVAE", "LadderDenoiser",
-    "LogisticMixture", "Normal", "PixelCNN", "ResidualClassifier", "RowLSTM", "TinyAutoencoder", "UpconvGenerator",
-    "build", "caffenet", "deepsim", "draw", "load", "places205", "save",
+    "VAE", "Autoencoder", "AutoregressiveGenerator", "Bernoulli", "BigGANDeep", "CaffeGenerator", "CaffeNetwork",
+    "Categorical", "CodeDenoiser", "ConditionalDiscriminator", "ConvClassifier", "ConvLadderDenoiser", "ConvVAE",
+    "DCGANDiscriminator", "DCGANGenerator", "DenseVAE", "DiagonalBiLSTM", "Encoder", "GatedPixelCNN", "ImageDenoiser",
+    "JointVAE", "LadderDenoiser", "LogisticMixture", "Normal", "PixelCNN", "PixelSpace", "ResidualClassifier",
+    "RowLSTM", "Smoothed", "TinyAutoencoder", "UpconvGenerator", "build", "caffenet", "deepsim", "draw", "load",
+    "places205", "save",
 ]  # fmt: skip
 
 M = TypeVar("M", bound=nn.Module)
@@ -46,8 +51,9 @@ ARCHITECTURES: dict[str, type[nn.Module]] = {
     cls.__name__: cls
     for cls in (
         Autoencoder, BigGANDeep, CaffeGenerator, CaffeNetwork, CodeDenoiser, ConditionalDiscriminator, ConvClassifier,
-        ConvLadderDenoiser, ConvVAE, DCGANDiscriminator, DCGANGenerator, DiagonalBiLSTM, GatedPixelCNN, ImageDenoiser,
-        JointVAE, LadderDenoiser, PixelCNN, ResidualClassifier, RowLSTM, TinyAutoencoder, UpconvGenerator, VAE,
+        ConvLadderDenoiser, ConvVAE, DCGANDiscriminator, DCGANGenerator, DenseVAE, DiagonalBiLSTM, GatedPixelCNN,
+        ImageDenoiser, JointVAE, LadderDenoiser, PixelCNN, ResidualClassifier, RowLSTM, TinyAutoencoder,
+        UpconvGenerator, VAE,
     )
 }  # fmt: skip
 

@@ -18,7 +18,7 @@ from the mean difference of its probabilities). On a GPU that is to hold, convol
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -28,6 +28,7 @@ from ppgn.models.pixelcnn import GatedPixelCNN
 from ppgn.models.pixelcnn_cache import Pixels, Rows
 
 
+@runtime_checkable
 class Autoregressive(Protocol):
     """A network whose parameters of a pixel depend on the pixels before it, in raster order, alone."""
 

@@ -21,7 +21,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ppgn.models.logistic_mixture import LogisticMixture
-from ppgn.random import Streams
+from ppgn.types import Rng
 
 __all__ = ["Bernoulli", "Categorical", "Likelihood", "LogisticMixture", "Normal", "described", "named"]
 
@@ -45,7 +45,7 @@ class Likelihood(Protocol):
         """(B, maps, H, W) -> (B, C, H, W)."""
         ...
 
-    def noise(self, like: Tensor, rng: Streams, step: int = 0) -> Tensor:
+    def noise(self, like: Tensor, rng: Rng, step: int = 0) -> Tensor:
         """What `sample` needs for images like (B, C, H, W): (B, N, H, W), of the same dtype and device."""
         ...
 
@@ -81,7 +81,7 @@ class Bernoulli:
         """(B, C, H, W) probabilities of 1."""
         return torch.sigmoid(parameters)
 
-    def noise(self, like: Tensor, rng: Streams, step: int = 0) -> Tensor:
+    def noise(self, like: Tensor, rng: Rng, step: int = 0) -> Tensor:
         """(B, C, H, W) uniforms."""
         return rng.uniform(like, step, "image")
 
@@ -124,7 +124,7 @@ class Categorical:
         values = torch.linspace(0, 1, self.levels, dtype=parameters.dtype, device=parameters.device)
         return torch.einsum("bclhw,l->bchw", self._logits(parameters).softmax(2), values)
 
-    def noise(self, like: Tensor, rng: Streams, step: int = 0) -> Tensor:
+    def noise(self, like: Tensor, rng: Rng, step: int = 0) -> Tensor:
         """(B, C, H, W) uniforms."""
         return rng.uniform(like, step, "image")
 
@@ -178,7 +178,7 @@ class Normal:
         """(B, C, H, W) in [0, 1]."""
         return self._split(parameters)[0]
 
-    def noise(self, like: Tensor, rng: Streams, step: int = 0) -> Tensor:
+    def noise(self, like: Tensor, rng: Rng, step: int = 0) -> Tensor:
         """(B, C, H, W) standard normals."""
         return rng.normal(like, step, "image")
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ppgn.random import Streams
+from ppgn.types import Rng
 
 LEAST_LOG_SCALE = -7.0  # PixelCNN++'s: a logistic far narrower than one of 256 levels
 
@@ -73,7 +73,7 @@ class LogisticMixture:
             v = torch.cat([v, _conditioned(means, coefficients, v, c)[:, :, None]], 2)
         return ((weights.softmax(1)[:, :, None] * v).sum(1) / 2 + 0.5).clamp(0, 1)
 
-    def noise(self, like: Tensor, rng: Streams, step: int = 0) -> Tensor:
+    def noise(self, like: Tensor, rng: Rng, step: int = 0) -> Tensor:
         """(B, 1 + C, H, W) uniforms: which component, then each channel."""
         b, channels, height, width = like.shape
         return rng.uniform(like.new_empty(b, 1 + channels, height, width), step, "image")

@@ -6,10 +6,12 @@ G learns through it, and what it makes is not changed by it: D sees both sides c
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
 
+from ppgn.training import processes
 from ppgn.training.classifier import shifted
 
 
@@ -56,8 +58,8 @@ NOTHING = DiffAugment()
 
 def _coloured(x: Tensor, rng: torch.Generator) -> Tensor:
     """Brightness, then saturation, then contrast."""
-    brightness, saturation, contrast = torch.rand(
-        3, len(x), 1, 1, 1, generator=rng, device=x.device, dtype=x.dtype
+    brightness, saturation, contrast = processes.drawn(
+        lambda n: torch.rand(3, n, 1, 1, 1, generator=rng, device=x.device, dtype=x.dtype), len(x), dim=1
     ).unbind(0)
     x = x + (brightness - 0.5) / 2
     grey = x.mean(1, keepdim=True)
@@ -71,7 +73,8 @@ def _square(x: Tensor, side: int, rng: torch.Generator) -> Tensor:
     inside = []
     for axis in (-2, -1):
         pixels = x.shape[axis]
-        first = torch.randint(0, pixels + 1 - side % 2, (len(x), 1), generator=rng, device=x.device) - side // 2
+        law = partial(torch.randint, 0, pixels + 1 - side % 2, generator=rng, device=x.device)
+        first = processes.drawn(lambda n, law=law: law((n, 1)), len(x)) - side // 2
         place = torch.arange(pixels, device=x.device)
         inside.append((place >= first) & (place < first + side))
     return (inside[0][:, :, None] & inside[1][:, None, :])[:, None]

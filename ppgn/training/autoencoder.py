@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from ppgn.data import Batch
 from ppgn.models.conv_autoencoder import Autoencoder
+from ppgn.training import processes, sheets
 from ppgn.training.loop import Metrics, Trainer, averaged_trainer
 from ppgn.types import Schedule
 
@@ -34,7 +35,11 @@ def autoencoder_trainer(
     def losses(batch: Batch, rng: torch.Generator) -> Metrics:
         return {"loss": restoration_loss(lambda x: network.decode(network.encode(x)), batch.images, sigma, rng)}
 
-    return averaged_trainer(network, losses, learning_rate=learning_rate, average=average)
+    def sheet(averaged: Autoencoder, batch: Batch, rng: torch.Generator) -> Tensor:
+        x = sheets.some(batch.images)
+        return sheets.beside(x, averaged(averaged.encode(x)))
+
+    return averaged_trainer(network, losses, learning_rate=learning_rate, average=average, sheet=sheet)
 
 
 def image_dae_trainer(
@@ -55,12 +60,17 @@ def image_dae_trainer(
         loss = restoration_loss(network, batch.images, sigma, rng)
         return {"loss": loss, "relative": loss.detach() / sigma**2}
 
-    return averaged_trainer(network, losses, learning_rate=learning_rate, average=average)
+    def sheet(averaged: nn.Module, batch: Batch, rng: torch.Generator) -> Tensor:
+        x = sheets.some(batch.images)
+        noisy = x + sigma * torch.randn(x.shape, generator=rng, device=x.device, dtype=x.dtype)
+        return sheets.beside(noisy, averaged(noisy))
+
+    return averaged_trainer(network, losses, learning_rate=learning_rate, average=average, sheet=sheet)
 
 
 def restoration_loss(restore: Callable[[Tensor], Tensor], x: Tensor, sigma: float, rng: torch.Generator) -> Tensor:
     """E (restore(x + sigma e) - x)^2, the mean over all numbers of x (B, ...); e standard normal from `rng`."""
     noisy = x
     if sigma > 0:
-        noisy = x + sigma * torch.randn(x.shape, generator=rng, device=x.device, dtype=x.dtype)
+        noisy = x + sigma * processes.normal_like(x, rng)
     return functional.mse_loss(restore(noisy), x)

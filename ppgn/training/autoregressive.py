@@ -7,24 +7,19 @@ on binarised images are comparable only with those on images binarised the same 
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.nn.utils import clip_grad_norm_
-from torch.optim import Optimizer
+from torch import Tensor
 
 from ppgn.data import Batch
 from ppgn.models.autoregressive import Autoregressive
+from ppgn.models.autoregressive_generator import AutoregressiveNetwork
 from ppgn.models.likelihoods import Bernoulli, Categorical, LogisticMixture
-from ppgn.models.pixelcnn import GatedPixelCNN, PixelCNN
-from ppgn.models.pixelrnn import DiagonalBiLSTM, RowLSTM
 from ppgn.random import streams
+from ppgn.training import sheets
 from ppgn.training.loop import Metrics, Trainer, averaged_trainer
 from ppgn.training.vae import binarised
 from ppgn.types import Schedule
-
-AutoregressiveNetwork = GatedPixelCNN | PixelCNN | RowLSTM | DiagonalBiLSTM
 
 
 def autoregressive_trainer(
@@ -42,9 +37,11 @@ def autoregressive_trainer(
     clip       greatest norm of the gradient of the nats per sub-pixel; longer ones are shortened to it
 
     Metrics: `loss`, nats an image; `bits_per_dim` as well, for likelihoods of grey levels (Categorical,
-    LogisticMixture). Networks may run in bfloat16; what comes out of them is taken on in float32. Raises ValueError for
-    binarise with another likelihood than Bernoulli, or a clip of 0 or less.
+    LogisticMixture). Networks may run in bfloat16; what comes out of them is taken on in float32. Gradients are
+    shortened by `fit`. Raises ValueError for binarise with another likelihood than Bernoulli, a clip of 0 or less, and
+    in the first step for a network with classes on images without labels.
 
+    >>> from ppgn.models import RowLSTM
     >>> network = RowLSTM((1, 4, 4), width=4, layers=1)
     >>> trainer = autoregressive_trainer(network, binarise=True, clip=1.0)
     >>> metrics = trainer.update(Batch(torch.rand(2, 1, 4, 4), torch.zeros(2)), torch.Generator())
@@ -58,17 +55,19 @@ def autoregressive_trainer(
     labelled = network.config.get("classes") is not None
 
     def losses(batch: Batch, rng: torch.Generator) -> Metrics:
+        if labelled:
+            batch.require_labels("a network with classes")
         x = binarised(batch.images, rng) if binarise else batch.images
         loss = -_log_prob(network, x, batch.labels if labelled else None).mean()
         if not isinstance(network.likelihood, Categorical | LogisticMixture):
             return {"loss": loss}
         return {"loss": loss, "bits_per_dim": loss.detach() * bits_per_dim(1.0, network.image_shape)}
 
-    trainer = averaged_trainer(network, losses, learning_rate=learning_rate, average=average)
-    if clip is not None:
-        # Adam does not mind the scale of its loss, so nats an image are as good as nats a sub-pixel, but for this norm
-        _clip_gradients(trainer, network, clip * math.prod(network.image_shape))
-    return trainer
+    # Adam does not mind the scale of its loss, so nats an image are as good as nats a sub-pixel, but for this norm
+    most = None if clip is None else clip * math.prod(network.image_shape)
+    return averaged_trainer(
+        network, losses, learning_rate=learning_rate, average=average, clip=most, sheet=sheets.drawn_pixels
+    )
 
 
 @torch.no_grad()
@@ -120,12 +119,3 @@ def _log_prob(network: Autoregressive, x: Tensor, label: Tensor | None) -> Tenso
     if parameters.dtype in (torch.bfloat16, torch.float16):
         parameters = parameters.float()
     return network.likelihood.log_prob(parameters, x)
-
-
-def _clip_gradients(trainer: Trainer[Batch], network: nn.Module, most: float) -> None:
-    """Shorten the gradient to a norm of `most` before each step of the optimizer."""
-
-    def clip(optimizer: Optimizer, args: Any, kwargs: Any) -> None:
-        clip_grad_norm_(network.parameters(), most)
-
-    trainer.optimizers["network"].register_step_pre_hook(clip)

@@ -13,6 +13,8 @@ from torch.optim import Optimizer
 from ppgn import files, records
 from ppgn.training.loop import Trainer
 
+SHOWN = 3  # tensors that an error names
+
 
 def save(path: Path, trainer: Trainer[Any], step: int, config: Mapping[str, Any]) -> None:
     """Write modules, optimizers, the step and the run's arguments."""
@@ -35,13 +37,26 @@ def load(path: Path, trainer: Trainer[Any], config: Mapping[str, Any]) -> int:
     if differing:
         raise ValueError(f"{path} must be of a run with the same arguments to be resumed ({', '.join(differing)})")
     for name, module in trainer.modules.items():
-        try:
-            module.load_state_dict(_below(tensors, f"module/{name}/"))
-        except RuntimeError as error:
-            raise ValueError(f"{path} must be of the same networks: {error}") from None
+        saved = _below(tensors, f"module/{name}/")
+        others = _mismatches(saved, module.state_dict())
+        if others:
+            more = f" and {len(others) - SHOWN} more" if len(others) > SHOWN else ""
+            raise ValueError(f"{path} must be of the same networks; of {name} differ {', '.join(others[:SHOWN])}{more}")
+        module.load_state_dict(saved)
     for name, optimizer in trainer.optimizers.items():
         _restore_optimizer(optimizer, _below(tensors, f"optimizer/{name}/"))
     return int(header["step"])
+
+
+def _mismatches(saved: Mapping[str, Tensor], needed: Mapping[str, Tensor]) -> list[str]:
+    """What tells a checkpoint's network from the one that it is to be loaded into, a tensor an entry."""
+    found = [f"{key} (not in the checkpoint)" for key in needed if key not in saved]
+    found += [f"{key} (only in the checkpoint)" for key in saved if key not in needed]
+    return found + [
+        f"{key} (saved {tuple(saved[key].shape)}, needed {tuple(value.shape)})"
+        for key, value in needed.items()
+        if key in saved and saved[key].shape != value.shape
+    ]
 
 
 def _below(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
@@ -55,8 +70,13 @@ def _optimizer_tensors(optimizer: Optimizer) -> dict[str, Tensor]:
 
 
 def _restore_optimizer(optimizer: Optimizer, tensors: Mapping[str, Tensor]) -> None:
+    """Numbers of a parameter are laid out in memory as it is itself, which fused steps take for granted."""
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
     state: dict[int, dict[str, Tensor]] = {}
     for key, value in tensors.items():
         index, name = key.split("/")
+        like = parameters[int(index)]
+        if value.shape == like.shape:
+            value = torch.empty_like(like, dtype=value.dtype, requires_grad=False).copy_(value)
         state.setdefault(int(index), {})[name] = value
     optimizer.load_state_dict({**optimizer.state_dict(), "state": state})

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ppgn.data import Batch
+from ppgn.training import processes
 from ppgn.training.loop import Metrics, Trainer, averaged_trainer
 from ppgn.types import Schedule
 
@@ -18,9 +19,11 @@ def classifier_trainer(
 
     shift: images are moved by up to so many pixels each way, blank pixels coming in (0: off).
     average: decay a step of the averaged weights, which are the result.
+    The first step raises ValueError if the images have no labels.
     """
 
     def losses(batch: Batch, rng: torch.Generator) -> Metrics:
+        batch.require_labels("a classifier")
         logits = network(shifted(batch.images, shift, rng))
         loss = functional.cross_entropy(logits, batch.labels)
         accuracy = (logits.detach().argmax(1) == batch.labels).float().mean()
@@ -34,7 +37,9 @@ def shifted(images: Tensor, most: int, rng: torch.Generator) -> Tensor:
     if most == 0:
         return images
     b, _, height, width = images.shape
-    moves = torch.randint(0, 2 * most + 1, (2, b, 1), generator=rng, device=images.device)
+    moves = processes.drawn(
+        lambda n: torch.randint(0, 2 * most + 1, (2, n, 1), generator=rng, device=images.device), b, dim=1
+    )
     rows = torch.arange(height, device=images.device) + moves[0]
     columns = torch.arange(width, device=images.device) + moves[1]
     padded = functional.pad(images, (most, most, most, most))

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ppgn.models import CodeDenoiser
+from ppgn.training import processes
 from ppgn.training.loop import Metrics, Trainer, averaged_trainer
 from ppgn.types import Schedule
 
@@ -34,8 +35,7 @@ def dae_trainer(
     network.std.copy_((codes.var(0) + sigma**2).sqrt())  # of the noisy input; never 0, though a unit may be dead
 
     def losses(h: Tensor, rng: torch.Generator) -> Metrics:
-        noise = torch.randn(h.shape, generator=rng, device=h.device, dtype=h.dtype)
-        loss = functional.mse_loss(network(h + sigma * noise), h)
+        loss = functional.mse_loss(network(h + sigma * processes.normal_like(h, rng)), h)
         return {"loss": loss, "relative": loss.detach() / sigma**2}  # relative: 1 is no better than the identity
 
     return averaged_trainer(network, losses, learning_rate=learning_rate, average=average)

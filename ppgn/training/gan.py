@@ -13,6 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from ppgn.data import Batch
+from ppgn.models.evidence import at_least_single
+from ppgn.training import processes, sheets
 from ppgn.training.augment import NOTHING, DiffAugment
 from ppgn.training.gan_losses import NON_SATURATING, GANLoss, gradient_penalty
 from ppgn.training.loop import Metrics, Trainer, average_of
@@ -52,17 +54,19 @@ def gan_trainer(
         raise ValueError(f"critic_steps and penalty_every must be at least 1, got {critic_steps} and {penalty_every}")
     latent = tuple(generator.latent_shape)
     averaged = average_of(generator, average)
-    optimizer_g = torch.optim.Adam(generator.parameters(), betas=betas)
-    optimizer_d = torch.optim.Adam(discriminator.parameters(), betas=betas)
+    optimizer_g = torch.optim.Adam(generator.parameters(), betas=betas, fused=True)
+    optimizer_d = torch.optim.Adam(discriminator.parameters(), betas=betas, fused=True)
 
     def make(like: Tensor, rng: torch.Generator) -> Tensor:
-        z = torch.randn(len(like), *latent, generator=rng, device=like.device, dtype=like.dtype)
+        z = processes.drawn(
+            lambda n: torch.randn(n, *latent, generator=rng, device=like.device, dtype=like.dtype), len(like)
+        )
         made: Tensor = generator(z)
         return made
 
     def judge(x: Tensor, rng: torch.Generator) -> Tensor:
         logits: Tensor = discriminator(augment(x, rng))
-        return logits.float()
+        return at_least_single(logits)
 
     def learn_d(x: Tensor, rng: torch.Generator, heavier: int) -> dict[str, Tensor]:
         with torch.no_grad():
@@ -102,6 +106,7 @@ def gan_trainer(
         update=update,
         results={"model": averaged.module, "discriminator": discriminator},
         learning_rates={"generator": learning_rate, "discriminator": learning_rate},
+        sheet=lambda batch, rng: sheets.of_codes(averaged.module, batch, rng),
     )
 
 
@@ -112,7 +117,7 @@ def discriminator_losses(
 
     judge: images (B, ...) -> logits (B,), differentiable twice if r1 or r2 is not 0.
     """
-    real, made = real.detach().requires_grad_(r1 > 0), made.float().detach().requires_grad_(r2 > 0)
+    real, made = real.detach().requires_grad_(r1 > 0), at_least_single(made).detach().requires_grad_(r2 > 0)
     with _unrounded(real) if r1 > 0 or r2 > 0 else nullcontext():
         real_logits, made_logits = judge(real), judge(made)
         lost = loss.discriminator(real_logits, made_logits)

@@ -19,6 +19,7 @@ from torch.nn import functional
 
 from ppgn.checks import require_eval
 from ppgn.data import Batch
+from ppgn.training import processes, sheets
 from ppgn.training.loop import Metrics, Trainer, average_of
 from ppgn.types import Schedule
 
@@ -115,9 +116,13 @@ def joint_trainer(
     """
     scale = _scales(encoder, images)
     averaged = average_of(generator, average)
-    optimizer_g = torch.optim.Adam(generator.parameters())
-    optimizer_d = torch.optim.Adam(discriminator.parameters())
+    optimizer_g = torch.optim.Adam(generator.parameters(), fused=True)
+    optimizer_d = torch.optim.Adam(discriminator.parameters(), fused=True)
     rule = Balance().to(images.device)
+
+    def sheet(batch: Batch, rng: torch.Generator) -> Tensor:
+        x = sheets.some(batch.images)
+        return sheets.beside(x, averaged.module(encoder.h1_to_h(encoder.x_to_h1(x))))
 
     def update(batch: Batch, rng: torch.Generator) -> Metrics:
         generator.train()
@@ -137,7 +142,7 @@ def joint_trainer(
             total.backward(inputs=list(generator.parameters()))
             optimizer_g.step()
         averaged.update_parameters(generator)
-        rule.note(loss_d.detach(), losses["gan"].detach())
+        rule.note(processes.mean(loss_d.detach()), processes.mean(losses["gan"].detach()))
         return {"discriminator": loss_d.detach(), **{name: loss.detach() for name, loss in losses.items()}}
 
     return Trainer(
@@ -151,6 +156,7 @@ def joint_trainer(
         update=update,
         results={"model": averaged.module, "discriminator": discriminator},
         learning_rates={"generator": learning_rate, "discriminator": learning_rate},
+        sheet=sheet,
     )
 
 
@@ -160,7 +166,7 @@ def noisy_code(encoder: TwoLevels, x: Tensor, noise: Noise, scale: Noise, rng: t
     def add(value: Tensor, level: float) -> Tensor:
         if level == 0:
             return value
-        return value + level * torch.randn(value.shape, generator=rng, device=value.device, dtype=value.dtype)
+        return value + level * processes.normal_like(value, rng)
 
     with torch.no_grad():
         h1 = add(encoder.x_to_h1(add(x, noise.x * scale.x)), noise.h1 * scale.h1)

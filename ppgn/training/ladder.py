@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from ppgn.models import ConvLadderDenoiser, LadderDenoiser
+from ppgn.training import processes
 from ppgn.training.loop import Metrics, Trainer, averaged_trainer
 from ppgn.types import Schedule
 
@@ -40,8 +41,7 @@ def ladder_trainer(
 
     def losses(h: Tensor, rng: torch.Generator) -> Metrics:
         sigma = _levels(h, sigma_min, sigma_max, rng)
-        noise = torch.randn(h.shape, generator=rng, device=h.device, dtype=h.dtype)
-        noisy = h + sigma.view(-1, *[1] * (h.ndim - 1)) * noise
+        noisy = h + sigma.view(-1, *[1] * (h.ndim - 1)) * processes.normal_like(h, rng)
         error = (network(noisy, sigma) - h).square().flatten(1).sum(1)
         places = h[0].numel() // len(network.std)
         loss = (error / (places * linear_error(network.std, sigma))).mean()
@@ -58,7 +58,10 @@ def linear_error(std: Tensor, sigma: Tensor) -> Tensor:
 
 def _levels(h: Tensor, low: float, high: float, rng: torch.Generator) -> Tensor:
     """One sigma for each row, ln sigma uniform: one in each of B equal parts, so that batches differ less."""
-    b = len(h)
-    part = torch.rand(b, generator=rng, device=h.device, dtype=h.dtype)
-    place = (torch.arange(b, device=h.device, dtype=h.dtype) + part) / b
+
+    def places(b: int) -> Tensor:
+        part = torch.rand(b, generator=rng, device=h.device, dtype=h.dtype)
+        return (torch.arange(b, device=h.device, dtype=h.dtype) + part) / b
+
+    place = processes.drawn(places, len(h))
     return (math.log(low) + place * math.log(high / low)).exp()

@@ -9,12 +9,12 @@ from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
-from tqdm.auto import tqdm
 
 from ppgn import files, models
 from ppgn.random import per_step
-from ppgn.training import checkpoint
+from ppgn.training import checkpoint, processes, reporting
 from ppgn.training.loop import Metrics, Trainer, fit
+from ppgn.training.sheets import contact_sheet
 
 B = TypeVar("B")
 
@@ -30,8 +30,11 @@ def run(
     resume: bool = False,
     device: Any = "cpu",
     precision: torch.dtype = torch.float32,
+    clip: float | None = None,
     checkpoint_every: int = 500,
     log_every: int = 50,
+    steps_per_epoch: int | None = None,
+    batch_size: int | None = None,
     tensorboard: bool = False,
     progress: bool = True,
 ) -> dict[str, float]:
@@ -40,37 +43,60 @@ def run(
     batches: step -> the batches from that step on (`ppgn.data.batches` with `start`).
     config: the run's arguments, JSON; a resume must have the same.
     resume: go on from out/checkpoint.safetensors if there is one; the end is the same to the bit, wherever it was cut.
-    precision: see `fit`; bfloat16 rounds, and two machines may round otherwise.
-    Ctrl-C and NaN keep the last checkpoint. Raises FileExistsError if `out` holds a run and resume is off,
-    FloatingPointError naming the loss and step that became NaN or infinite.
+    precision, clip: see `fit`; bfloat16 rounds, and two machines may round otherwise.
+    steps_per_epoch: write the trainer's sheet, of the first batch, to out/samples/epoch-0001.png every so often.
+    batch_size: of all processes; with it the bar counts images.
+
+    Started by `accelerate launch` or torchrun, the processes share each batch, and the main one writes; `out` must be
+    the same folder for all. Ctrl-C and NaN keep the last checkpoint. Raises FileExistsError if `out` holds a run and
+    resume is off, FloatingPointError naming the loss and step that became NaN or infinite, and the checkpoint to go
+    on from, ValueError for a batch that the processes cannot share.
     """
     path = out / "checkpoint.safetensors"
+    processes.join(device)
     for module in trainer.modules.values():
         module.to(memory_format=torch.channels_last)  # up to twice as fast a convolution; parameters stay the same
+    if tensorboard:
+        reporting.tensorboard_writer()  # if it is not there, this shows before anything is written
     rng = per_step(seed, device)
-    start_log = _tensorboard() if tensorboard else None
-    start = _begin(path, trainer, config, resume, probe=lambda: (next(batches(0)), rng(0)))
-    writer = start_log(str(out / "tensorboard")) if start_log else None
+    start = processes.main_first(
+        lambda: _begin(path, trainer, config, resume, probe=lambda: (processes.own_part(next(batches(0))), rng(0)))
+    )
+    if not processes.is_main():
+        checkpoint.load(path, trainer, config)
     metrics: Metrics = {}
     spoilt: dict[str, Tensor] = {}
-    done = start
-    with tqdm(total=steps, initial=start, disable=None if progress else True, unit="step") as bar:
-        try:
-            for metrics in islice(fit(trainer, batches(start), rng, start, precision), max(0, steps - start)):
-                done += 1
-                _watch(spoilt, metrics, done)
-                if done % log_every == 0 or done == steps:
-                    _require_finite(spoilt, trainer)
-                    _log(metrics, done, bar, writer)
-                if done % checkpoint_every == 0 or done == steps:
-                    _require_finite(spoilt, trainer)
-                    checkpoint.save(path, trainer, done, config)
-        finally:
-            if writer is not None:
-                writer.close()
-    for name, module in trainer.results.items():
-        models.save(module, out / f"{name}.safetensors", {"trained": {"steps": done, "seed": seed, **config}})
-    return {name: float(value) for name, value in metrics.items()}
+    saved = done = start
+    with reporting.reports(
+        out, steps=steps, start=start, batch_size=batch_size, tensorboard=tensorboard, progress=progress
+    ) as reports:
+        for metrics in islice(fit(trainer, batches(start), rng, start, precision, clip), max(0, steps - start)):
+            done += 1
+            reports.advance()
+            _watch(spoilt, metrics, done)
+            intervals = (log_every, checkpoint_every, steps_per_epoch or steps)
+            log, save, show = (done % interval == 0 or done == steps for interval in intervals)
+            if log or save or show:
+                _require_finite(spoilt, trainer, f"the last good checkpoint is {path}, of step {saved}")
+            if log:
+                reports.log(processes.means(metrics), done)
+            if show and steps_per_epoch and trainer.sheet is not None and processes.is_main():
+                sheet = contact_sheet(trainer, next(batches(0)), torch.Generator(device).manual_seed(seed))
+                reports.show(sheet, -(-done // steps_per_epoch), done)
+            if save:  # after the sheet, which a resumed run would not make again
+                saved = _save(path, trainer, done, config)
+    if processes.is_main():
+        for name, module in trainer.results.items():
+            models.save(module, out / f"{name}.safetensors", {"trained": {"steps": done, "seed": seed, **config}})
+    processes.wait_for_all()  # the files are there when any process goes on
+    return {name: float(value) for name, value in processes.means(metrics).items()}
+
+
+def _save(path: Path, trainer: Trainer[Any], step: int, config: Mapping[str, Any]) -> int:
+    """The step, once the main process has written its checkpoint."""
+    if processes.is_main():
+        checkpoint.save(path, trainer, step, config)
+    return step
 
 
 def _begin(
@@ -82,6 +108,7 @@ def _begin(
     """
     if resume:
         files.remove_halves(path)
+        files.remove_halves(path.parent / reporting.SAMPLES / "epoch-*")
         if path.exists():
             return checkpoint.load(path, trainer, config)
     files.check_new_folder(path.parent)
@@ -91,36 +118,22 @@ def _begin(
 
 
 def _watch(spoilt: dict[str, Tensor], metrics: Metrics, step: int) -> None:
-    """Note, without waiting for the device, the first step at which each loss was not finite; -1: none."""
+    """Note, without waiting for the device, the first step at which each loss was not finite; infinity: none."""
     for name, value in metrics.items():
-        known = spoilt.get(name, torch.full_like(value, -1))
-        spoilt[name] = torch.where((known < 0) & ~torch.isfinite(value), float(step), known)
+        known = spoilt.get(name)
+        if known is None:
+            known = torch.full_like(value, torch.inf, dtype=torch.float32)
+        spoilt[name] = torch.where(torch.isfinite(value), known, known.clamp(max=step))
 
 
-def _require_finite(spoilt: Mapping[str, Tensor], trainer: Trainer[Any]) -> None:
-    """Raise FloatingPointError, before anything is saved, if a loss or a weight is NaN or infinite."""
-    steps = {name: int(step) for name, step in spoilt.items() if step >= 0}
+def _require_finite(spoilt: Mapping[str, Tensor], trainer: Trainer[Any], kept: str) -> None:
+    """Raise FloatingPointError, before anything is saved, if a loss or a weight is NaN or infinite, in any process."""
+    first = processes.least(torch.stack(list(spoilt.values()))) if spoilt else torch.empty(0)
+    steps = {name: int(step) for name, step in zip(spoilt, first.tolist(), strict=True) if step < torch.inf}
     if steps:
         text = ", ".join(f"{name} at step {step}" for name, step in steps.items())
-        raise FloatingPointError(f"losses must stay finite: {text}; the last checkpoint is from before")
+        raise FloatingPointError(f"losses must stay finite: {text}; {kept}")
     for name, module in trainer.modules.items():
         for key, value in module.state_dict().items():
             if value.is_floating_point() and not bool(torch.isfinite(value).all()):
-                raise FloatingPointError(f"weights must stay finite: {name}.{key}; the last checkpoint is from before")
-
-
-def _log(metrics: Metrics, step: int, bar: Any, writer: Any) -> None:
-    values = {name: float(value) for name, value in metrics.items()}
-    bar.update(step - bar.n)
-    bar.set_postfix({name: f"{value:.4g}" for name, value in values.items()}, refresh=False)
-    if writer is not None:
-        for name, value in values.items():
-            writer.add_scalar(name, value, step)
-
-
-def _tensorboard() -> Any:
-    try:
-        from torch.utils.tensorboard import SummaryWriter
-    except ImportError:
-        raise ImportError("TensorBoard is an extra: pip install 'ppgn[tensorboard]'") from None
-    return SummaryWriter
+                raise FloatingPointError(f"weights must stay finite: {name}.{key}; {kept}")

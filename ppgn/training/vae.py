@@ -7,37 +7,22 @@ log p(x) >= E log 1/K sum_k p(x, z_k) / q(z_k | x)            tighter with every
 from __future__ import annotations
 
 import math
-from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from ppgn.data import Batch
+from ppgn.models.dense_vae import DenseVAE
+from ppgn.models.evidence import LatentModel, at_least_single, evidence_terms
 from ppgn.models.gaussian_vae import VAE
-from ppgn.models.likelihoods import Bernoulli, Likelihood
+from ppgn.models.likelihoods import Bernoulli
+from ppgn.training import processes, sheets
 from ppgn.training.loop import Metrics, Trainer, averaged_trainer
 from ppgn.types import Schedule
 
 
-class LatentModel(Protocol):
-    """p(z) = N(0, 1), p(x | z) and q(z | x) = N(mean, exp(log_variance)), as `ppgn.models.gaussian_vae.VAE`."""
-
-    @property
-    def likelihood(self) -> Likelihood:
-        """Of an image given `decode`'s parameters."""
-        ...
-
-    def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, C, H, W) in [0, 1] -> mean and log-variance (B, latent)."""
-        ...
-
-    def decode(self, z: Tensor) -> Tensor:
-        """(B, latent) -> parameters (B, maps, H, W)."""
-        ...
-
-
 def vae_trainer(
-    network: VAE,
+    network: VAE | DenseVAE,
     *,
     learning_rate: Schedule = 1e-3,
     beta: float = 1.0,
@@ -76,7 +61,7 @@ def vae_trainer(
             "active": (units > 0.01).float().sum(),
         }
 
-    trainer = averaged_trainer(network, losses, learning_rate=learning_rate, average=average)
+    trainer = averaged_trainer(network, losses, learning_rate=learning_rate, average=average, sheet=sheets.of_codes)
     averaged = trainer.modules["averaged"]  # counts the steps, on the host and in the checkpoints
     return trainer
 
@@ -87,17 +72,13 @@ def weighted_kl(kl: Tensor, beta: float, free_bits: float) -> Tensor:
     >>> weighted_kl(torch.tensor([[1.0, 0.1], [3.0, 0.3]]), beta=0.5, free_bits=0.25)  # 0.5 * (2 + 0.25)
     tensor(1.1250)
     """
-    return beta * kl.mean(0).clamp(min=free_bits).sum()
+    units = kl.mean(0)
+    return beta * torch.where(processes.mean(units.detach()) >= free_bits, units, free_bits).sum()
 
 
 def binarised(x: Tensor, rng: torch.Generator) -> Tensor:
     """Black and white images, each pixel 1 with the probability of its grey."""
-    return torch.bernoulli(x, generator=rng)
-
-
-def divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
-    """KL(N(mean, exp(log_variance)) || N(0, 1)) of each unit, in nats; shape kept."""
-    return 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance)
+    return processes.drawn(lambda n: torch.bernoulli(x.repeat_interleave(n // len(x), 0), generator=rng), len(x))
 
 
 def bound_terms(network: LatentModel, x: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -105,10 +86,8 @@ def bound_terms(network: LatentModel, x: Tensor, rng: torch.Generator) -> tuple[
 
     The networks may run in bfloat16; what comes out of them is taken on in float32 or better.
     """
-    mean, log_variance = (_exact(values) for values in network.encode(x))
-    noise = torch.randn(mean.shape, generator=rng, device=mean.device, dtype=mean.dtype)
-    z = mean + (0.5 * log_variance).exp() * noise
-    return network.likelihood.log_prob(_exact(network.decode(z)), x), divergence(mean, log_variance)
+    log_p, kl = evidence_terms(network, x, lambda mean: processes.normal_like(mean, rng)[None])
+    return log_p[0], kl
 
 
 @torch.no_grad()
@@ -130,7 +109,7 @@ def importance_bound(network: LatentModel, x: Tensor, samples: int, rng: torch.G
     """
     if samples < 1:
         raise ValueError(f"samples must be at least 1, got {samples}")
-    mean, log_variance = (_exact(values) for values in network.encode(x))
+    mean, log_variance = (at_least_single(values) for values in network.encode(x))
     std = (0.5 * log_variance).exp()
     total = torch.full((len(x),), -math.inf, dtype=torch.float64, device=x.device)
     together = max(1, chunk // len(x))
@@ -141,12 +120,8 @@ def importance_bound(network: LatentModel, x: Tensor, samples: int, rng: torch.G
         )
         z = mean + std * noise
         log_ratio = 0.5 * (noise.double().square() - z.double().square()).sum(2) + 0.5 * log_variance.double().sum(1)
-        log_likelihood = network.likelihood.log_prob(_exact(network.decode(z.flatten(0, 1))), x.repeat(n, 1, 1, 1))
+        parameters = at_least_single(network.decode(z.flatten(0, 1)))
+        log_likelihood = network.likelihood.log_prob(parameters, x.repeat(n, 1, 1, 1))
         log_weights = log_likelihood.double().unflatten(0, (n, -1)) + log_ratio
         total = torch.logaddexp(total, log_weights.logsumexp(0))
     return total - math.log(samples)
-
-
-def _exact(values: Tensor) -> Tensor:
-    """At least float32."""
-    return values.float() if values.dtype in (torch.bfloat16, torch.float16) else values

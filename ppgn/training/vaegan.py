@@ -15,14 +15,16 @@ from torch.nn.functional import softplus
 
 from ppgn.data import Batch
 from ppgn.models.dcgan_discriminator import DCGANDiscriminator
+from ppgn.models.dense_vae import DenseVAE
+from ppgn.models.evidence import at_least_single, divergence
 from ppgn.models.gaussian_vae import VAE
+from ppgn.training import processes, sheets
 from ppgn.training.loop import Metrics, Trainer, average_of
-from ppgn.training.vae import divergence
 from ppgn.types import Schedule
 
 
 def vaegan_trainer(
-    network: VAE,
+    network: VAE | DenseVAE,
     discriminator: DCGANDiscriminator,
     *,
     gamma: float = 1e-2,
@@ -50,7 +52,7 @@ def vaegan_trainer(
         "decoder": list(network.decoder.parameters()),
         "discriminator": list(discriminator.parameters()),
     }
-    optimizers = {name: torch.optim.Adam(parameters, betas=betas) for name, parameters in sides.items()}
+    optimizers = {name: torch.optim.Adam(parameters, betas=betas, fused=True) for name, parameters in sides.items()}
 
     def update(batch: Batch, rng: torch.Generator) -> Metrics:
         network.train()
@@ -75,15 +77,23 @@ def vaegan_trainer(
         update=update,
         results={"model": averaged.module, "discriminator": discriminator},
         learning_rates=dict.fromkeys(sides, learning_rate),
+        sheet=lambda batch, rng: sheets.of_codes(averaged.module, batch, rng),
     )
 
 
 def vaegan_losses(
-    network: VAE, discriminator: DCGANDiscriminator, x: Tensor, rng: torch.Generator, saturating: bool = False
+    network: VAE | DenseVAE,
+    discriminator: DCGANDiscriminator,
+    x: Tensor,
+    rng: torch.Generator,
+    saturating: bool = False,
 ) -> dict[str, Tensor]:
     """The four terms, means over the batch (B, C, H, W), all of one graph; who learns from which is the trainer's."""
-    mean, log_variance = (values.float() for values in network.encode(x))
-    noise, prior = torch.randn(2, *mean.shape, generator=rng, device=x.device, dtype=mean.dtype).unbind(0)
+    mean, log_variance = (at_least_single(values) for values in network.encode(x))
+    latent = mean.shape[1:]
+    noise, prior = processes.drawn(
+        lambda n: torch.randn(2, n, *latent, generator=rng, device=x.device, dtype=mean.dtype), len(x), dim=1
+    ).unbind(0)
     again, made = network(mean + (0.5 * log_variance).exp() * noise), network(prior)
     maps_real, maps_again = discriminator.features(x), discriminator.features(again)
     real, fakes = discriminator.judge(maps_real), (discriminator.judge(maps_again), discriminator(made))
@@ -91,7 +101,7 @@ def vaegan_losses(
     fooled = torch.stack([softplus(-fake).mean() for fake in fakes]).sum()  # -log D
     return {
         "kl": divergence(mean, log_variance).sum(1).mean(),
-        "likeness": 0.5 * (maps_real.float() - maps_again.float()).square().flatten(1).sum(1).mean(),
+        "likeness": 0.5 * (at_least_single(maps_real) - at_least_single(maps_again)).square().flatten(1).sum(1).mean(),
         "generator": -sure if saturating else fooled,
         "discriminator": softplus(-real).mean() + sure,
     }

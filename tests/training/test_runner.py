@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import os
 import random
+import resource
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
 from ppgn import data, files, models, training
-from ppgn.training import checkpoint
+from ppgn.random import per_step
+from ppgn.training import checkpoint, reporting
 
 
 def trainer(seed=0, code=8):
@@ -99,7 +102,7 @@ def _cut(whole, after):
             raise RuntimeError("plug pulled")
         return metrics
 
-    return training.Trainer(whole.modules, whole.optimizers, update, whole.results, whole.learning_rates)
+    return replace(whole, update=update)
 
 
 def _same(a: Path, b: Path, name: str = "model") -> bool:
@@ -149,10 +152,10 @@ def test_losses_that_become_nan_are_named_and_the_checkpoint_stays(tmp_path, sma
             metrics["loss"] = metrics["loss"] * torch.nan
         return metrics
 
-    broken = training.Trainer(whole.modules, whole.optimizers, update, whole.results, whole.learning_rates)
-    with pytest.raises(
-        FloatingPointError, match="must stay finite: loss at step 7; the last checkpoint is from before"
-    ):
+    broken = replace(whole, update=update)
+    kept = tmp_path / "a" / "checkpoint.safetensors"
+    message = f"losses must stay finite: loss at step 7; the last good checkpoint is {kept}, of step 5"
+    with pytest.raises(FloatingPointError, match=message):
         run(tmp_path / "a", small_images, trainer=broken, log_every=1)
     assert _step(tmp_path / "a") == 5
     assert not (tmp_path / "a" / "model.safetensors").exists()
@@ -168,7 +171,12 @@ def test_a_checkpoint_of_other_arguments_or_networks(tmp_path, small_images):
     run(tmp_path / "a", small_images, steps=1)
     with pytest.raises(ValueError, match=r"same arguments to be resumed \(seed: saved 0, now 5\)"):
         run(tmp_path / "a", small_images, resume=True, config={"seed": 5})
-    with pytest.raises(ValueError, match=r"must be of the same networks: (.|\n)*size mismatch"):
+    others = (
+        r"same networks; of network differ upper\.1\.weight \(saved \(8, 32\), needed \(9, 32\)\), "
+        r"upper\.1\.bias \(saved \(8,\), needed \(9,\)\), "
+        r"head\.0\.weight \(saved \(8, 8\), needed \(9, 9\)\) and 2 more$"
+    )
+    with pytest.raises(ValueError, match=others):
         run(tmp_path / "a", small_images, resume=True, trainer=trainer(code=9))
 
 
@@ -194,3 +202,77 @@ def test_killed_while_writing_its_first_checkpoint(tmp_path, small_images):
     run(tmp_path / "b", small_images, steps=3)
     assert _same(out, tmp_path / "b")
     assert sorted(p.name for p in out.iterdir()) == ["checkpoint.safetensors", "model.safetensors"]
+
+
+def test_a_disk_that_is_really_full(tmp_path):
+    """No file may grow beyond 4 kB: the write fails as on a full disk, in the system and not in a stand-in."""
+    path, limits = tmp_path / "c", resource.getrlimit(resource.RLIMIT_FSIZE)
+    files.write_bytes(path, b"old")
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))
+    try:
+        with pytest.raises(
+            OSError, match=r"c could not be written: File too large; the file that was there .* is whole"
+        ):
+            files.write_bytes(path, bytes(100_000))
+        with pytest.raises(OSError, match="could not be written: File too large; nothing is left of it"):
+            files.write_bytes(tmp_path / "new", bytes(100_000))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert path.read_bytes() == b"old"
+    assert [p.name for p in tmp_path.iterdir()] == ["c"]
+
+
+def test_the_run_clips_every_optimizer():
+    """Gradients are shortened before the step, for as long as `fit` runs; the trainer's own bound gives way."""
+
+    def gradients(clip, own=None):
+        network = models.build(lambda: models.ConvClassifier((1, 8, 8), width=4, code=8), 0)
+        made = replace(training.classifier_trainer(network, shift=0), clip=own)
+        batch = data.Batch(torch.ones(4, 1, 8, 8), torch.arange(4))
+        next(training.fit(made, [batch], per_step(0), clip=clip))
+        return torch.cat([p.grad.flatten() for p in network.parameters()])
+
+    whole = gradients(None)
+    assert whole.norm() > 0.1
+    assert torch.allclose(gradients(0.01), 0.01 * whole / whole.norm(), rtol=1e-4, atol=1e-9)
+    assert torch.equal(gradients(None, own=0.01), gradients(0.01))
+    assert torch.equal(gradients(0.02, own=0.01), gradients(0.02))
+    assert torch.equal(gradients(100.0), whole)
+    with pytest.raises(ValueError, match="clip must be positive, got 0"):
+        gradients(0)
+
+
+def test_hooks_are_gone_when_fit_ends():
+    made, calls = trainer(), []
+    batch = data.Batch(torch.zeros(2, 1, 8, 8), torch.arange(2))
+    stream = training.fit(replace(made, update=lambda *_: calls.append(1) or {}), [batch] * 2, per_step(0), clip=1.0)
+    next(stream)
+    assert len(made.optimizers["network"]._optimizer_step_pre_hooks) == 1
+    stream.close()
+    assert len(made.optimizers["network"]._optimizer_step_pre_hooks) == 0
+
+
+def test_images_without_labels_are_refused_by_what_needs_them(tmp_path, small_images):
+    unlabelled = replace(small_images, labelled=False)
+    with pytest.raises(ValueError, match="a classifier needs labels, but the images have none"):
+        run(tmp_path / "a", unlabelled)
+    conditional = models.build(lambda: models.RowLSTM((1, 8, 8), width=4, classes=10), 0)
+    with pytest.raises(ValueError, match="a network with classes needs labels, but the images have none"):
+        run(tmp_path / "b", unlabelled, trainer=training.autoregressive_trainer(conditional))
+    plain = models.build(lambda: models.RowLSTM((1, 8, 8), width=4), 0)
+    run(tmp_path / "c", unlabelled, trainer=training.autoregressive_trainer(plain), steps=1)
+
+
+def test_a_batch_larger_than_the_set_writes_nothing(tmp_path, small_images):
+    with pytest.raises(ValueError, match=r"batch_size must lie in \[1, 20\] for a set of 20, got 32"):
+        run(tmp_path / "a", small_images.part(":20"))
+    assert not (tmp_path / "a").exists()
+
+
+def test_the_bar_counts_images(tmp_path, small_images, monkeypatch):
+    bars = []
+    whole = reporting.tqdm
+    monkeypatch.setattr(reporting, "tqdm", lambda **given: bars.append((given, whole(**given))) or bars[-1][1])
+    run(tmp_path / "a", small_images, steps=3, batch_size=32)
+    run(tmp_path / "b", small_images, steps=3)
+    assert [(given["total"], given["unit"]) for given, _ in bars] == [(96, "image"), (3, "step")]

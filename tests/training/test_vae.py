@@ -13,10 +13,11 @@ from torch import distributions, nn
 
 from ppgn import data, models, training
 from ppgn.data import Batch
+from ppgn.models.evidence import divergence
 from ppgn.models.gaussian_vae import VAE
 from ppgn.models.likelihoods import LogisticMixture, Normal
 from ppgn.random import per_step
-from ppgn.training.vae import binarised, bound_terms, divergence, elbo, importance_bound, vae_trainer, weighted_kl
+from ppgn.training.vae import binarised, bound_terms, elbo, importance_bound, vae_trainer, weighted_kl
 
 pytestmark = pytest.mark.usefixtures("global_randomness_untouched")
 STD = 0.6
