@@ -1,4 +1,4 @@
-"""Runs killed (SIGKILL) while they walk and write their checkpoints: they go on to the same bits."""
+"""Runs killed (SIGKILL) while they walk or train and write their files: they go on to the same bits."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ import sys
 from pathlib import Path
 
 import kill_child
+import kill_training_child
 import pytest
 import torch
 
 RUNS = 25
+TRAINING_STEPS, TRAINING_KILLS = 96, 10
 
 
 @pytest.fixture(scope="module")
@@ -60,3 +62,34 @@ def test_nothing_but_checkpoints_and_their_temporaries_is_left(kills):
     names = {path.name for path in folder.iterdir()}
     assert {f"{i}.safetensors" for i, _, _ in rows} <= names
     assert len(names) <= 2 * RUNS
+
+
+@pytest.fixture(scope="module")
+def trainings(tmp_path_factory, small_digits):
+    """(folder, {family: steps of the checkpoints that its kills left})."""
+    folder, here = tmp_path_factory.mktemp("trainings"), Path(__file__).parent
+    script = str(here / "kill_training_child.py")
+    out = subprocess.run(
+        [sys.executable, script, small_digits, str(folder), str(TRAINING_STEPS), str(TRAINING_KILLS)],
+        check=True, capture_output=True, text=True, timeout=400,
+        env={**os.environ, "PYTHONPATH": str(here)},
+    )  # fmt: skip
+    rows = [line.split() for line in out.stdout.splitlines()]
+    families = kill_training_child.FAMILIES
+    return folder, {name: [int(step) for family, step in rows if family == name] for name in families}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", kill_training_child.FAMILIES)
+def test_a_training_killed_ten_times_goes_on_to_the_same_bits(family, trainings):
+    """Weights, optimizers and contact sheets; and nothing half-written is left."""
+    folder, steps = trainings
+    assert len(steps[family]) == TRAINING_KILLS
+    assert steps[family] == sorted(steps[family])
+    assert len(set(steps[family])) >= 3
+    assert 0 < steps[family][-1] < TRAINING_STEPS
+    whole, cut = ({p.relative_to(f): p.read_bytes() for p in f.rglob("*") if p.is_file()}
+                  for f in (folder / "whole" / family, folder / "cut" / family))  # fmt: skip
+    assert len(whole) > TRAINING_STEPS // 8
+    assert cut.keys() == whole.keys()
+    assert all(cut[name] == content for name, content in whole.items())

@@ -20,7 +20,7 @@ PUBLIC = [
 ]  # fmt: skip
 LADDER = [
     {"types"},
-    {"cache", "checks", "files", "folders", "images", "random", "samplers", "states"},
+    {"cache", "checks", "files", "folders", "images", "latents", "random", "samplers", "states"},
     {"conditions", "data", "diagnostics", "models", "pipeline", "records", "saving", "statistics", "trace"},
     {"evaluation", "named", "priors", "runs", "training"},
     {"pretrained"},
