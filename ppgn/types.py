@@ -34,6 +34,7 @@ class Rng(Protocol):
         ...
 
 
+@runtime_checkable
 class Generator(Protocol):
     """h (B, *latent) -> x (B, C, H, W) in [0, 1], differentiable."""
 

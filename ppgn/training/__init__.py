@@ -7,9 +7,11 @@ from ppgn.training.classifier import classifier_trainer
 from ppgn.training.dae import dae_trainer
 from ppgn.training.gan import gan_trainer
 from ppgn.training.gan_losses import HINGE, MINIMAX, NON_SATURATING, RELATIVISTIC, GANLoss
+from ppgn.training.introspective import introspective_trainer
 from ppgn.training.joint import Balance, Noise, Weights, joint_trainer, weights_of_caffe
 from ppgn.training.ladder import ladder_trainer
 from ppgn.training.loop import Trainer, average_of, cosine, fit
+from ppgn.training.processes import is_main, join
 from ppgn.training.runner import run
 from ppgn.training.vae import elbo, importance_bound, vae_trainer
 from ppgn.training.vaegan import vaegan_trainer
@@ -17,6 +19,7 @@ from ppgn.training.vaegan import vaegan_trainer
 __all__ = [
     "HINGE", "MINIMAX", "NON_SATURATING", "RELATIVISTIC", "Balance", "DiffAugment", "GANLoss", "Noise", "Trainer",
     "Weights", "autoencoder_trainer", "autoregressive_trainer", "average_of", "bits_per_dim", "classifier_trainer",
-    "cosine", "dae_trainer", "elbo", "fit", "gan_trainer", "image_dae_trainer", "importance_bound", "joint_trainer",
-    "ladder_trainer", "nats", "run", "vae_trainer", "vaegan_trainer", "weights_of_caffe",
+    "cosine", "dae_trainer", "elbo", "fit", "gan_trainer", "image_dae_trainer", "importance_bound",
+    "introspective_trainer", "is_main", "join", "joint_trainer", "ladder_trainer", "nats", "run", "vae_trainer",
+    "vaegan_trainer", "weights_of_caffe",
 ]  # fmt: skip
