@@ -1,4 +1,4 @@
-"""`--label`: classes by number, by name, or all of them."""
+"""`--label`: classes by number, by name, all of them, or none."""
 
 from __future__ import annotations
 
@@ -13,10 +13,12 @@ from ppgn.types import NamedClasses
 
 
 def labelled(pipeline: Pipeline, label: Sequence[str], n: int) -> tuple[Pipeline, int]:
-    """The pipeline under the labels, n chains of each, and the number of chains.
+    """The pipeline under the labels, n chains of each, and the number of chains; as it is for the label `none`.
 
     Raises ValueError for a pipeline without a classifier or for what is no class of it.
     """
+    if list(label) == ["none"]:
+        return pipeline, n
     if pipeline.classifier is None:
         raise ValueError("labels need a classifier, and the model was saved without one; leave out --label")
     labels = [one for one in classes(pipeline.classifier, label, class_count(pipeline)) for _ in range(n)]
@@ -29,10 +31,10 @@ def classes(classifier: nn.Module, label: Sequence[str], count: int) -> list[int
         return list(range(count))
     has_names = isinstance(classifier, NamedClasses) and len(classifier.class_names) > 0
     for text in label:
-        if int(text) >= count if text.isdigit() else not has_names or text in ("", "all"):
+        if int(text) >= count if text.isdigit() else not has_names or text in ("", "all", "none"):
             names = " or their names" if has_names else ""
             raise ValueError(
-                f"label must be all or one of 0..{count - 1}{names}, the model has {count} classes, got {text!r}"
+                f"label must be all, none or one of 0..{count - 1}{names}, the model has {count} classes, got {text!r}"
             )
     return [int(text) if text.isdigit() else text for text in label]
 

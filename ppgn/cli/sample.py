@@ -10,9 +10,8 @@ from typing import Annotated, Any
 import torch
 import typer
 
-from ppgn import files, named, pretrained, saving
+from ppgn import files, named, pretrained, saving, training
 from ppgn.cli.labels import labelled
-from ppgn.cli.options import device_of
 from ppgn.conditions import class_label
 from ppgn.pipeline import Pipeline
 from ppgn.samples import ChainError, Samples
@@ -27,7 +26,7 @@ def sample_command(
     ] = "mnist",
     variant: Annotated[str | None, typer.Option(help="one of the model's; default: its own")] = None,
     label: Annotated[
-        list[str] | None, typer.Option(help="a class, by number or name, may be repeated; all: every class")
+        list[str] | None, typer.Option(help="a class, by number or name, may be repeated; all; or none: no condition")
     ] = None,
     n: Annotated[int, typer.Option(help="chains for each label")] = 16,
     steps: Annotated[int, typer.Option(help="steps; with --resume, so many more")] = 200,
@@ -68,11 +67,11 @@ def sample_command(
                     raise ValueError(f"n must be at least 1, got {n}")
                 if sampler is not None and settings:
                     raise ValueError(f"--sampler walks with numbers of its own; leave out {', '.join(settings)}")
-                found = device_of(device)
+                found = training.join(device)
                 if _is_saved(model):
                     pipeline, chains = _saved(model, variant, found, settings, batch_size), n
                 else:
-                    settings, label = _fitted(model, variant, settings, steps), label or ["all"]
+                    settings, label = _fitted(model, variant, settings, steps), label or _labels_of(model)
                     pipeline = pretrained.load(model, variant, device=found, settings=settings, batch_size=batch_size)
                 if label is not None:
                     pipeline, chains = labelled(pipeline, label, n)
@@ -93,6 +92,11 @@ def _fitted(model: str, variant: str | None, settings: dict[str, Any], steps: in
     described = pretrained.describe(model)
     levels = described["variants"].get(variant or described["default"], {"sampler": {}})["sampler"].get("levels", 0)
     return settings if "levels" in settings or levels <= steps else {**settings, "levels": max(1, steps)}
+
+
+def _labels_of(model: str) -> list[str]:
+    """What a bundled model shows if nothing is asked for."""
+    return [pretrained.describe(model).get("label", "all")]
 
 
 def _is_saved(model: str) -> bool:
@@ -123,7 +127,11 @@ def _resumed(samples: Samples, steps: int, device: str | None, progress: bool) -
         )
     settings = {name: value for name, value in walk.items() if name != "name"}
     pipeline = pretrained.load(
-        origin["model"], origin["variant"], device=device_of(device), settings=settings, batch_size=record["batch_size"]
+        origin["model"],
+        origin["variant"],
+        device=training.join(device),
+        settings=settings,
+        batch_size=record["batch_size"],
     )
     assert pipeline.classifier is not None
     condition = class_label(pipeline.classifier, asked["label"], objective=asked["objective"])

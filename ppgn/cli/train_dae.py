@@ -1,4 +1,4 @@
-"""`ppgn train dae`: a denoiser of codes, the prior of PPGN-h or of an annealed walk."""
+"""`ppgn train dae`: a denoiser of codes, the prior of PPGN-h or of an annealed walk, or of images, that of PPGN-x."""
 
 from __future__ import annotations
 
@@ -11,60 +11,61 @@ from torch import Tensor
 
 from ppgn import files, models, training
 from ppgn.cli import training as shared
-from ppgn.cli.options import device_of
 from ppgn.data import ImageSet, code_batches, to_float
 
 WIDTHS = [80, 112, 144]  # of the denoiser of latent maps
 TOGETHER = 1 << 20  # pixels encoded at a time
 
 
+@shared.command(steps=8000, batch_size=256, learning_rate=1e-3, checkpoint_every=1000)
 def dae_command(
-    data: Annotated[list[str], typer.Option(help=f"{shared.SOURCES}; may be repeated: batches come from each in turn")],
-    encoder: Annotated[Path, typer.Option(help="model.safetensors of a classifier or autoencoder")],
-    out: shared.Out,
+    options: shared.Options,
+    encoder: Annotated[
+        Path | None, typer.Option(help="model.safetensors of a classifier or autoencoder; without: of images")
+    ] = None,
     architecture: Annotated[
         str | None, typer.Option(help="of an encoder's file from elsewhere, as TinyAutoencoder")
     ] = None,
-    sigma: Annotated[float | None, typer.Option(help="one level of noise, in units of the code; 0.8")] = None,
+    sigma: Annotated[
+        float | None, typer.Option(help="one level of noise, in units of the code, 0.8; or of the image, 0.3")
+    ] = None,
     sigma_min: Annotated[float | None, typer.Option(help="with --sigma-max: one network for all between")] = None,
     sigma_max: Annotated[float | None, typer.Option(help="of a ladder of noise, for annealed walks")] = None,
     widths: shared.Widths = None,
     crop: Annotated[int, typer.Option(min=0, help="cut larger latent maps to this side; 0: whole")] = 0,
-    part: shared.Part = ":",
-    size: shared.Size = None,
-    steps: shared.Steps = 8000,
-    batch_size: shared.BatchSize = 256,
-    seed: shared.Seed = 0,
-    learning_rate: shared.LearningRate = 1e-3,
-    precision: shared.Precision = "float32",
-    resume: shared.Resume = False,
-    checkpoint_every: shared.CheckpointEvery = 1000,
-    tensorboard: shared.TensorBoard = False,
-    device: shared.Device = None,
-    progress: shared.Progress = True,
 ) -> None:
-    """Train a denoising autoencoder on an encoder's codes: the prior of PPGN-h, or of an annealed walk."""
-    config = {
-        "family": "dae", "data": data if len(data) > 1 else data[0], "part": part, "size": size,
-        "encoder": str(encoder), **_noise_levels(sigma, sigma_min, sigma_max), "steps": steps,
-        "batch_size": batch_size, "seed": seed, "learning_rate": learning_rate, "crop": crop,
-        "precision": shared.check_precision(precision),
-    }  # fmt: skip
-    where = device_of(device)
-    network = _encoder(encoder, architecture, config).to(where)
+    """Train a denoising autoencoder on codes, the prior of PPGN-h or of an annealed walk; or on images, of PPGN-x."""
+    levels = _noise_levels(sigma, sigma_min, sigma_max, 0.3 if encoder is None else 0.8)
+    config = options.record("dae", encoder=encoder and str(encoder), **levels, crop=crop)
+    if encoder is None:
+        _denoise_images(options, config, widths)
+        return
+    network = _encoder(encoder, architecture, config).to(options.place)
     _check_options(isinstance(network, models.TinyAutoencoder), widths, config)
-    codes = [
-        _codes(network, shared.images_of(source, part, where, config, size), precision, encoder) for source in data
-    ]
-    trainer = _denoising(codes, config)
-    how = shared.Run(out, resume, where, checkpoint_every, tensorboard, progress)
-    shared.run(trainer, lambda start: code_batches(codes, batch_size, seed, start, crop), config, how)
+    codes = [_codes(network, images, options.precision, encoder) for images in options.sets(config)]
+    trainer = _denoising(codes, options, config)
+    options.train_on(
+        trainer,
+        lambda start: code_batches(codes, options.batch_size, options.seed, start, crop),
+        config,
+        sum(map(len, codes)),
+    )
 
 
-def _noise_levels(sigma: float | None, low: float | None, high: float | None) -> dict[str, float]:
+def _denoise_images(options: shared.Options, config: dict[str, Any], widths: str | None) -> None:
+    """Train the prior of PPGN-x. Raises ValueError for options that are of codes."""
+    if "sigma" not in config or widths is not None or config["crop"]:
+        raise ValueError("images are denoised at one level: give --sigma alone, or an --encoder for the other options")
+    images = options.images(config)
+    network = models.build(lambda: models.ImageDenoiser(images.image_shape), options.seed).to(options.place)
+    trainer = training.image_dae_trainer(network, sigma=config["sigma"], learning_rate=options.falling)
+    options.train(trainer, images, config)
+
+
+def _noise_levels(sigma: float | None, low: float | None, high: float | None, default: float) -> dict[str, float]:
     """What a record says of the noise. Raises ValueError for half a ladder, or for a ladder beside a level."""
     if low is None and high is None:
-        return {"sigma": 0.8 if sigma is None else sigma}
+        return {"sigma": default if sigma is None else sigma}
     if low is None or high is None or sigma is not None:
         raise ValueError(
             "give --sigma for one level of noise, or both --sigma-min and --sigma-max for a ladder, got "
@@ -113,17 +114,16 @@ def _codes(
         return torch.cat([encode(to_float(part)).float() for part in parts])
 
 
-def _denoising(codes: list[Tensor], config: dict[str, Any]) -> training.Trainer[Tensor]:
+def _denoising(codes: list[Tensor], options: shared.Options, config: dict[str, Any]) -> training.Trainer[Tensor]:
     """The trainer that codes and noise ask for: one level or a ladder, flat codes or latent maps."""
-    rate, seed, device = shared.falling(config["learning_rate"], config["steps"]), config["seed"], codes[0].device
-    units, maps = codes[0].shape[1], codes[0].ndim == 4
+    rate, units, maps = options.falling, codes[0].shape[1], codes[0].ndim == 4
     real = torch.cat([code.movedim(1, -1).flatten(0, -2) for code in codes])  # of maps, their places
     if "sigma" in config:
-        single = models.build(lambda: models.CodeDenoiser(units), seed).to(device)
+        single = models.build(lambda: models.CodeDenoiser(units), options.seed).to(options.place)
         return training.dae_trainer(single, codes=real, sigma=config["sigma"], learning_rate=rate)
     levels = {name: config[name] for name in ("sigma_min", "sigma_max")}
     if not maps:
-        flat = models.build(lambda: models.LadderDenoiser(units), seed).to(device)
+        flat = models.build(lambda: models.LadderDenoiser(units), options.seed).to(options.place)
         return training.ladder_trainer(flat, codes=real, **levels, learning_rate=rate)
-    network = models.build(lambda: models.ConvLadderDenoiser(units, config["widths"]), seed).to(device)
-    return training.ladder_trainer(network, codes=real, **levels, learning_rate=rate)
+    network = models.build(lambda: models.ConvLadderDenoiser(units, config["widths"]), options.seed)
+    return training.ladder_trainer(network.to(options.place), codes=real, **levels, learning_rate=rate)

@@ -10,8 +10,7 @@ import typer
 
 from ppgn import files, models, pretrained, training
 from ppgn.cli import training as shared
-from ppgn.cli.options import device_of
-from ppgn.data import ImageSet, batches, to_float
+from ppgn.data import ImageSet, to_float
 
 WIDTHS = [48, 32, 16]  # of the generator
 
@@ -21,22 +20,16 @@ WeightH = Annotated[float, typer.Option(help="of the error of h, in units of its
 WeightGan = Annotated[float, typer.Option(help="of the adversarial loss")]
 
 
+@shared.command(steps=12000, batch_size=64, learning_rate=5e-4)
 def joint_command(
-    data: shared.Several,
+    options: shared.Options,
     encoder: Annotated[Path, typer.Option(help="model.safetensors of a `train classifier --arch conv` run")],
-    out: shared.Out,
     architecture: Annotated[
         str | None, typer.Option(help="of an encoder's file from elsewhere, as torchvision/squeezenet1_0")
     ] = None,
     cut: Annotated[
         str, typer.Option(help="with it: layers of its features up to h1, up to h, and h's side as a map")
     ] = "8,13,4",
-    part: shared.Part = ":",
-    size: shared.Size = None,
-    steps: shared.Steps = 12000,
-    batch_size: shared.BatchSize = 64,
-    seed: shared.Seed = 0,
-    learning_rate: shared.LearningRate = 5e-4,
     widths: shared.Widths = None,
     noise: Annotated[float, typer.Option(min=0, help="at x, h1 and h, in their standard deviations")] = 0.3,
     weight_image: WeightImage = 20.0,
@@ -45,41 +38,32 @@ def joint_command(
     weight_gan: WeightGan = 0.1,
     balance: Annotated[bool, typer.Option("--balance", help="the authors' rule that pauses D or G")] = False,
     flip: shared.Flip = False,
-    precision: shared.Precision = "float32",
-    resume: shared.Resume = False,
-    checkpoint_every: shared.CheckpointEvery = 500,
-    tensorboard: shared.TensorBoard = False,
-    device: shared.Device = None,
-    progress: shared.Progress = True,
 ) -> None:
     """Train the generator of Joint PPGN-h to invert an encoder's code; noiseless form: --noise 0 --weight-h 0."""
     levels = WIDTHS if widths is None else shared.numbers(widths, "widths")
-    config = {
-        "family": "joint", "data": data if len(data) > 1 else data[0], "part": part, "size": size,
-        "encoder": str(encoder), "steps": steps, "batch_size": batch_size, "seed": seed,
-        "learning_rate": learning_rate, "widths": levels, "noise": noise, "balance": balance,
-        "weights": [weight_image, weight_h1, weight_h, weight_gan], "flip": flip,
-        "precision": shared.check_precision(precision),
-    }  # fmt: skip
-    where = device_of(device)
-    images = shared.joined([shared.images_of(source, part, where, config, size) for source in data])
+    weights = [weight_image, weight_h1, weight_h, weight_gan]
+    config = options.record(
+        "joint", encoder=str(encoder), widths=levels, noise=noise, balance=balance, weights=weights, flip=flip
+    )
+    images = options.images(config)
     network = _encoder(encoder, cut, architecture, images, config)
     shape = tuple(network.features(to_float(images.images[:1])).shape[1:])
     code = shape[0] if len(shape) == 1 else shape
-    generator = models.build(lambda: models.UpconvGenerator(code, images.image_shape, levels), seed)
-    discriminator = models.build(lambda: models.ConditionalDiscriminator(math.prod(shape), images.image_shape), seed)
+    generator = models.build(lambda: models.UpconvGenerator(code, images.image_shape, levels), options.seed)
+    discriminator = models.build(
+        lambda: models.ConditionalDiscriminator(math.prod(shape), images.image_shape), options.seed
+    )
     trainer = training.joint_trainer(
-        generator.to(where),
-        discriminator.to(where),
+        generator.to(options.place),
+        discriminator.to(options.place),
         network,
         images=to_float(images.images[:2000]),
         balance=balance,
         noise=training.Noise(noise, noise, noise),
-        learning_rate=shared.falling(learning_rate, steps),
-        weights=training.Weights(weight_image, weight_h1, weight_h, weight_gan),
+        learning_rate=options.falling,
+        weights=training.Weights(*weights),
     )
-    how = shared.Run(out, resume, where, checkpoint_every, tensorboard, progress)
-    shared.run(trainer, lambda start: batches(images, batch_size, seed, start, flip), config, how)
+    options.train(trainer, images, config)
 
 
 def _encoder(

@@ -75,7 +75,7 @@ def test_models_and_cards(call):
     [
         (["--model", "mnits"], "model must be one of .*mnist.*, got 'mnits'"),
         (["--variant", "jiont"], "variant of mnist must be one of .*joint.* got 'jiont'"),
-        (["--label", 10], "label must be all or one of 0..9, the model has 10 classes, got '10'"),
+        (["--label", 10], "label must be all, none or one of 0..9, the model has 10 classes, got '10'"),
         (["--label", "seven"], "the model has 10 classes, got 'seven'"),
         (["--n", 0], "n must be at least 1, got 0"),
         (["--seed", -3], r"seed must be a whole number in \[0, 2\*\*64\), got -3"),

@@ -24,7 +24,7 @@ def test_numbers_names_and_all():
 @pytest.mark.parametrize("label", ["3", "", "all"])
 @pytest.mark.parametrize(("classifier", "names"), [(SHOES, " or their names"), (NAMELESS, "")])
 def test_labels_that_are_none(label, classifier, names):
-    known = f"label must be all or one of 0..2{names}, the model has 3 classes, got {label!r}"
+    known = f"label must be all, none or one of 0..2{names}, the model has 3 classes, got {label!r}"
     with pytest.raises(ValueError, match="label must be") as told:
         classes(classifier, ["0", label], 3)
     assert str(told.value) == known
