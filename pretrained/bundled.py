@@ -11,14 +11,16 @@ from torch import nn
 
 from ppgn import files, models, priors, samplers
 from ppgn.conditions import unconditional
+from ppgn.models.autoregressive_generator import AutoregressiveNetwork
 from ppgn.pipeline import Pipeline
 from ppgn.pretrained.catalogue import WEIGHTS, bundle, network
 from ppgn.pretrained.classifiers import classifier
-from ppgn.types import Density, Prior, Sampler
+from ppgn.types import Density, Prior, Sampler, Shaped
 
 KERNELS: dict[str, Callable[..., Sampler[Any]]] = {
     "annealed": samplers.annealed,
     "mala_approx": samplers.mala_approx,
+    "rejection": samplers.rejection,
 }
 RELEASED = {"mode": "released", "eps_prior": 1e-5, "eps_condition": 1.0, "eps_noise": 1e-17, "step_size": 1.0}
 
@@ -52,9 +54,10 @@ def load(
         raise ValueError(f"variant of {name} must be one of {', '.join(described['variants'])}, got {variant!r}")
     parts = described["variants"][chosen]
     recommended = _recommended(described, chosen, settings or {})
+    generator = _generator(name, parts["generator"]).to(device)
     return Pipeline(
-        generator=network(name, parts["generator"]).to(device),
-        prior=_prior(name, parts["prior"], device),
+        generator=generator,
+        prior=_prior(name, parts["prior"], generator, device),
         condition=unconditional(),
         classifier=_classifier(name, described).to(device),
         latent_shape=tuple(described["latent_shape"]),
@@ -65,23 +68,35 @@ def load(
     )
 
 
+def _generator(name: str, part: str) -> nn.Module:
+    """The bundle's network as it is, or as a function of the noise that its images are drawn with."""
+    found = network(name, part)
+    return models.AutoregressiveGenerator(found).eval() if isinstance(found, AutoregressiveNetwork) else found
+
+
 def _classifier(name: str, described: Mapping[str, Any]) -> nn.Module:
-    """The bundle's condition network, with the names of its classes where they have any but their numbers."""
-    found = network(name, "classifier")
+    """The condition network, the bundle's own or another's, with its classes' names where they are no numbers."""
+    found = network(described.get("classifier", name), "classifier")
     names = described.get("class_names", ())
     return classifier(found, class_names=names) if names else found
 
 
-def _prior(name: str, described: Mapping[str, Any], device: torch.device | str) -> Prior:
-    if described["kind"] == "joint":
+def _prior(name: str, described: Mapping[str, Any], generator: nn.Module, device: torch.device | str) -> Prior:
+    kind = described["kind"]
+    if kind == "joint":
         encoder = network(name, described["encoder"])
         assert isinstance(encoder, models.ConvClassifier)
         return priors.joint(models.Encoder(encoder).to(device).eval())
-    if described["kind"] == "dae":
+    if kind == "dae":
         denoiser = network(name, described["denoiser"]).to(device)
         return priors.dae(
             denoiser, described["sigma"], isinstance(denoiser, models.LadderDenoiser | models.ConvLadderDenoiser)
         )
+    if kind == "discriminator":
+        return priors.discriminator(network(name, described["discriminator"]).to(device), generator)
+    if kind == "gaussian":
+        assert isinstance(generator, Shaped)
+        return priors.gaussian(tuple(generator.latent_shape))
     return priors.none()
 
 
@@ -103,8 +118,11 @@ def _recommended(
     return lambda pipeline: KERNELS[kind](pipeline, **{**settings, **others})
 
 
-def _start(name: str, described: Mapping[str, Any], sigma: float) -> Density:
-    """Independent normals with the mean and spread of real images' codes under noise of standard deviation sigma."""
+def _start(name: str, described: Mapping[str, Any], sigma: float) -> Density | None:
+    """Independent normals with the mean and spread of real images' codes under noise of standard deviation sigma;
+    None where the prior is what codes are drawn from."""
     path = WEIGHTS / name / "codes.safetensors"
+    if path.name not in described["sha256"]:
+        return None
     codes, _ = files.read_tensors(path, described["sha256"][path.name])
     return priors.gaussian(tuple(described["latent_shape"]), codes["mean"], (codes["std"] ** 2 + sigma**2).sqrt())

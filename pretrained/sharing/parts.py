@@ -46,24 +46,35 @@ class Known(NamedTuple):
 RECORDS: dict[str, Known] = {
     "class_label": Known(conditions.ClassLabel, conditions.class_label),
     "dae": Known(priors.DAE, priors.dae),
+    "discriminator": Known(
+        priors.DiscriminatorPrior,
+        priors.discriminator,
+        {"discriminator": "realism.discriminator", "ceiling": "realism.ceiling"},
+    ),
     "gaussian": Known(priors.Gaussian, priors.gaussian),
     "geometric": Known(samplers.geometric, samplers.geometric),
     "inpaint": Known(conditions.Inpaint, conditions.inpaint),
     "joint": Known(priors.Joint, priors.joint),
     "linear": Known(samplers.linear, samplers.linear),
     "none": Known(priors.NoPrior, priors.none),
+    "pixelcnn": Known(priors.PixelDensity, priors.pixelcnn),
     "preprocessing": Known(Preprocessing, Preprocessing),
+    "realism": Known(conditions.Realism, conditions.realism),
     "truncated_gaussian": Known(
         priors.TruncatedGaussian, priors.truncated_gaussian, {"mean": "normal.mean", "std": "normal.std"}
     ),
     "unconditional": Known(conditions.Unconditional, conditions.unconditional),
+    "vae": Known(priors.EvidenceBound, priors.vae),
     "views": Known(conditions.Views, conditions.views),
 }
 # networks around a network: made again by their arguments, and only what is inside has a file
 ADAPTERS: dict[str, type[nn.Module]] = {
     cls.__name__: cls
-    for cls in (Encoding, Ensemble, ImageClassifier, ImageGenerator, LatentAutoencoder, TrunkEncoder, models.Encoder)
-}
+    for cls in (
+        Encoding, Ensemble, ImageClassifier, ImageGenerator, LatentAutoencoder, TrunkEncoder, models.Encoder,
+        models.AutoregressiveGenerator, models.PixelSpace,
+    )
+}  # fmt: skip
 KERNELS: dict[str, Callable[..., Sampler[Any]]] = {
     "activation_max": samplers.activation_max,
     "annealed": samplers.annealed,
