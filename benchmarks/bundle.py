@@ -18,6 +18,7 @@ from pathlib import Path
 
 import torch
 from measuring import encoder_of, measure
+from measuring_baselines import measure as baseline
 from recipes import RECIPES, Recipe
 
 from ppgn import data, evaluation, files, models, pretrained
@@ -32,7 +33,7 @@ def train(recipe: Recipe, sources: list[Path], work: Path, only: list[str]) -> N
         if not (work / name).exists():
             (work / name).symlink_to(source.resolve())
     for name in only or recipe.networks:
-        if (work / name / "model.safetensors").exists():
+        if (work / recipe.weights(name)).exists():
             continue
         arguments = shlex.split(recipe.command(name))[1:]
         subprocess.run([sys.executable, "-m", "ppgn", *arguments, "--resume"], cwd=work, check=True)
@@ -45,7 +46,7 @@ def pack(bundle: str, work: Path) -> None:
     images = data.load(str(work / recipe.files[0]), size=recipe.size)
     test = data.load(str(work / recipe.files[0]), "test") if recipe.has_test else images
     for name in recipe.networks:
-        tensors, header = files.read_tensors(work / name / "model.safetensors")
+        tensors, header = files.read_tensors(work / recipe.weights(name))
         files.write_tensors(out / f"{name}.safetensors", stored(tensors, recipe.half), header)
     for name, (role, _) in recipe.networks.items():
         write_card(recipe, name, role, work, out, test)
@@ -72,15 +73,15 @@ def stored(tensors: dict[str, torch.Tensor], half: bool) -> dict[str, torch.Tens
 def write_card(recipe: Recipe, name: str, role: str, work: Path, out: Path, test: data.ImageSet) -> None:
     path = out / f"{name}.safetensors"
     _, header = files.read_tensors(path)
-    code = header["config"].get("code")
+    code = header["config"].get("code", header["config"].get("latent"))
     part = header["trained"]["part"]
     shape = [code] if isinstance(code, int) else code
     files.write_json(out / f"{name}.json", {
         "role": role, "architecture": f"{header['architecture']} {json.dumps(header['config'])}",
         "data": f"{recipe.images}, training images {part}".removesuffix(" :"), "command": recipe.command(name),
         "seed": header["trained"]["seed"], "sha256": files.sha256(path),
-        "measured": measure(recipe, name, work, out, test), "latent_shape": shape,
-        "value_range": None if name in ("dae", "ladder", "prior") else [0.0, 1.0],
+        "measured": baseline(path, test) if recipe.work else measure(recipe, name, work, out, test),
+        "latent_shape": shape, "value_range": None if name in ("dae", "ladder", "prior") else [0.0, 1.0],
         "source": "trained here, by command", "revision": None, "licence": "MIT",
     })  # fmt: skip
 
@@ -118,11 +119,11 @@ def main() -> None:
     parser.add_argument("bundle", choices=list(RECIPES))
     parser.add_argument("what", choices=["train", "pack"])
     parser.add_argument("--data", type=Path, nargs="+", help="the image sets, for train; default: their usual names")
-    parser.add_argument("--work", type=Path, help="where its runs are; default: runs/BUNDLE")
+    parser.add_argument("--work", type=Path, help="where its runs are; default: under runs/")
     parser.add_argument("--only", nargs="*", default=[], help="networks to train")
     arguments = parser.parse_args()
     recipe = RECIPES[arguments.bundle]
-    work = arguments.work or Path("runs") / arguments.bundle
+    work = arguments.work or Path("runs") / (recipe.work or arguments.bundle)
     if arguments.what == "train":
         train(recipe, arguments.data or list(map(Path, recipe.files)), work, arguments.only)
     else:

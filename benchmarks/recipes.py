@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -16,6 +16,8 @@ class Recipe:
     size      side that pictures are brought to, to be measured on
     has_test  whether the first file has test images
     half      whether large weights are stored as float16 (half the file; they are computed with as float32)
+    beside    networks that the command of another makes too: name -> that other one
+    work      folder of its runs under runs/; "": its own name
     """
 
     images: str
@@ -26,12 +28,21 @@ class Recipe:
     size: int | None = None
     has_test: bool = True
     half: bool = True
+    beside: dict[str, str] = field(default_factory=dict)
+    work: str = ""
+
+    def weights(self, name: str) -> str:
+        """Where a network lies in the folder of the runs."""
+        if name in self.beside:
+            return f"{self.beside[name]}/{name}.safetensors"
+        return f"{name}/model.safetensors"
 
     def command(self, name: str) -> str:
         """The command that trains a network."""
+        run = self.beside.get(name, name)
         family, rest = self.networks[name][1].split(" ", 1)
         data = " ".join(f"--data {file}" for file in self.files)
-        return f"ppgn train {family} {data} {rest} --out {name}"
+        return f"ppgn train {family} {data} {rest} --out {run}"
 
 
 ENCODER = "--encoder encoder/model.safetensors"
@@ -46,6 +57,17 @@ ROLES = {
     "ladder": "D(h; sigma), the prior of the annealed walk",
     "prior": "D(z; sigma) on latents of TAEF2, the prior of the annealed walk",
 }
+ROLES |= {
+    "pixelcnn": "log p(x), exactly, of black and white images; a generator of the noise that draws them",
+    "diagonal": "the same, by LSTMs along diagonals",
+    "row": "the same, by LSTMs from row to row",
+    "vae": "G(z) and q(z | x), with a bound of log p(x) of black and white images",
+    "vae-2d": "the same with codes of two numbers, to look at",
+    "gan": "G(z), trained against the discriminator",
+    "discriminator": "log-odds of being real, of the GAN's last step",
+    "vaegan": "G(z) and q(z | x), likeness measured in a discriminator's features",
+}
+BESIDE = {"discriminator": "gan"}
 FIRST, SECOND = "0:30000", "30000:60000"
 A, B = "0:25000", "25000:50000"
 DIGITS = {
@@ -90,6 +112,23 @@ SQUEEZENET = {
         "--cut 8,13,4 --noise 0 --widths 192,128,96,64,32,16 --steps 4000 --batch-size 16 --seed 0 " + FAST
     ),
 }
+GAN = "gan --seed 0 ADVERSARIAL"
+DENSE = "--arch dense --seed 0 --batch-size 256 --learning-rate 2e-3 --average 0.9995 --precision bfloat16"
+BASELINES = {
+    "mnist-pixelcnn": {
+        "pixelcnn": "pixelcnn --seed 0 --steps 4500 --average 0.998 --precision bfloat16",
+    },
+    "mnist-pixelrnn": {
+        "diagonal": "pixelrnn --seed 0 --steps 18000",
+        "row": "pixelrnn --arch row --layers 4 --seed 0 --steps 27000",
+    },
+    "mnist-vae": {
+        "vae": f"vae --latent 50 --steps 60000 --warmup 5000 {DENSE}",
+        "vae-2d": f"vae --latent 2 --steps 15000 --warmup 1500 {DENSE}",
+    },
+    "mnist-gan": {"gan": GAN, "discriminator": GAN},
+    "mnist-vaegan": {"vaegan": "vaegan --seed 0 ADVERSARIAL"},
+}
 PICTURES = ("cifar10_jpeg.npz", "tiny_imagenet_20k.zip", "imagenet1000_256.zip")
 
 
@@ -110,6 +149,10 @@ RECIPES = {
         size=128,
         has_test=False,
     ),
+    **{
+        name: Recipe("MNIST", ("mnist.npz",), _with_roles(networks), (), coded="", beside=BESIDE, work="baselines")
+        for name, networks in BASELINES.items()
+    },
     "natural": Recipe(
         "CIFAR-10 and ImageNet", PICTURES, _with_roles(NATURAL), (0.1, 0.2, 0.5, 1.0, 2.0, 5.0), coded=""
     ),
