@@ -1,4 +1,7 @@
-"""The baseline networks of a folder, NAME/model.safetensors as `ppgn train` writes them, and draws of their images."""
+"""The baseline networks of a folder, NAME/model.safetensors as `ppgn train` writes them, and draws of their images.
+
+The bundles' folder is such a folder too, BUNDLE/NAME.safetensors.
+"""
 
 from __future__ import annotations
 
@@ -35,9 +38,9 @@ class Found:
 
 
 def networks(folder: Path, kinds: Sequence[str], only: Sequence[str] | None = None) -> list[Found]:
-    """Those of these kinds, in this order. Raises FileNotFoundError without any."""
+    """Those of these kinds, in this order; of runs, or of the bundles in `WEIGHTS`. FileNotFoundError without any."""
     found = []
-    for path in sorted(folder.glob("*/model.safetensors")):
+    for path in sorted([*folder.glob("*/model.safetensors"), *folder.glob("mnist-*/*.safetensors")]):
         _, header = files.read_tensors(path)
         if (only is None or path.parent.name in only) and header.get("architecture") in models.ARCHITECTURES:
             found.append(Found(path.parent.name, models.load(path), header.get("trained", {}), path.parent))

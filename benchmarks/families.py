@@ -27,7 +27,7 @@ from ppgn import data, evaluation, models, pretrained
 from ppgn.random import streams
 
 N, PIXEL_N = 10_000, 1_000  # images of a network with codes, and of one that draws pixel by pixel
-ORDER = ("DenseVAE", "VAE", "VAEGAN", "UpconvGenerator", "Autoencoder", *baselines.PIXELS)
+ORDER = ("DenseVAE", "VAE", "VAEGAN", "ResidualGenerator", "UpconvGenerator", "Autoencoder", *baselines.PIXELS)
 HEAD = [
     "network", "images", "n", "distance", "floor", "over floor", "reconstruction mse", "over the VAE's",
     "distance of reconstructions",

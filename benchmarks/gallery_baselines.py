@@ -1,4 +1,8 @@
-"""Pictures by the baseline networks of runs/baselines: what they draw, complete, and have between their codes."""
+"""Pictures by the baseline networks: what they draw, complete, and have between their codes.
+
+They are those of runs/baselines, else the bundles'. A picture of all codes needs a VAE with codes of two numbers there,
+as `ppgn train vae --arch dense --latent 2 --steps 15000 --batch-size 256 --learning-rate 2e-3` makes it.
+"""
 
 from __future__ import annotations
 
@@ -13,13 +17,15 @@ from PIL import Image
 from torch import Tensor, nn
 
 from ppgn import data, evaluation, latents, models, pretrained
+from ppgn.pretrained.catalogue import WEIGHTS
 from ppgn.random import streams
 
-NETWORKS = thirdparty.ROOT / "runs" / "baselines"
+RUNS = thirdparty.ROOT / "runs" / "baselines"
+NETWORKS = RUNS if RUNS.exists() else WEIGHTS
 DIGITS = thirdparty.SHARED / "data" / "mnist.npz"
 SEED, SIDE = 0, 56
 CODES_SHOWN = 2  # numbers of a code, for a picture of all codes
-GAN = "UpconvGenerator"
+GAN = ("ResidualGenerator", "UpconvGenerator")
 
 
 def network_of(*kinds: str, latent: Callable[[int], bool] = lambda n: True) -> baselines.Found:
@@ -92,7 +98,7 @@ def manifold(n: int = 20) -> Drawn:
 def between(steps: int = 10) -> Drawn:
     """Straight ways between the codes of test digits, and great circles between codes drawn for a GAN."""
     vae = network_of(*baselines.CODED, latent=lambda length: length != CODES_SHOWN).network
-    gan = network_of(GAN).network
+    gan = network_of(*GAN).network
     z = evaluation.in_parts(vae.encoder, data.to_float(test_digits().images))
     straight = latents.interpolate(z, z.roll(-1, 0), steps)
     drawn = baselines.codes(gan, 10, SEED)
@@ -113,7 +119,7 @@ PICTURES = {
     "baseline-row-lstm": Picture(partial(sheet, "RowLSTM"), "Digits drawn by a PixelRNN, the Row LSTM."),
     "baseline-diagonal": Picture(partial(sheet, "DiagonalBiLSTM"), "Digits drawn by a PixelRNN, the Diagonal BiLSTM."),
     "baseline-vae": Picture(partial(sheet, *baselines.CODED), "Digits of a VAE: means of p(x|z), z of N(0, 1)."),
-    "baseline-gan": Picture(partial(sheet, GAN), "Digits of a GAN, z of N(0, 1)."),
+    "baseline-gan": Picture(partial(sheet, *GAN), "Digits of a GAN, z of N(0, 1)."),
     "baseline-vae-gan": Picture(partial(sheet, "VAEGAN"), "Digits of a VAE-GAN: means of p(x|z), z of N(0, 1)."),
     "baseline-autoencoder": Picture(reconstructed, "Test digits and their reconstructions by an autoencoder."),
     "completions": Picture(completions, "Test digits, made black and white, whose lower half a PixelCNN draws anew."),

@@ -62,7 +62,6 @@ ROLES |= {
     "diagonal": "the same, by LSTMs along diagonals",
     "row": "the same, by LSTMs from row to row",
     "vae": "G(z) and q(z | x), with a bound of log p(x) of black and white images",
-    "vae-2d": "the same with codes of two numbers, to look at",
     "gan": "G(z), trained against the discriminator",
     "discriminator": "log-odds of being real, of the GAN's last step",
     "vaegan": "G(z) and q(z | x), likeness measured in a discriminator's features",
@@ -112,7 +111,7 @@ SQUEEZENET = {
         "--cut 8,13,4 --noise 0 --widths 192,128,96,64,32,16 --steps 4000 --batch-size 16 --seed 0 " + FAST
     ),
 }
-GAN = "gan --seed 0 ADVERSARIAL"
+GAN = "gan --seed 0 --steps 9000 --learning-rate 4e-4 --r1 0.3 --penalty-every 4 --precision bfloat16"
 DENSE = "--arch dense --seed 0 --batch-size 256 --learning-rate 2e-3 --average 0.9995 --precision bfloat16"
 BASELINES = {
     "mnist-pixelcnn": {
@@ -122,12 +121,11 @@ BASELINES = {
         "diagonal": "pixelrnn --seed 0 --steps 18000",
         "row": "pixelrnn --arch row --layers 4 --seed 0 --steps 27000",
     },
-    "mnist-vae": {
-        "vae": f"vae --latent 50 --steps 60000 --warmup 5000 {DENSE}",
-        "vae-2d": f"vae --latent 2 --steps 15000 --warmup 1500 {DENSE}",
-    },
+    "mnist-vae": {"vae": f"vae --latent 50 --steps 60000 --warmup 5000 {DENSE}"},
     "mnist-gan": {"gan": GAN, "discriminator": GAN},
-    "mnist-vaegan": {"vaegan": "vaegan --seed 0 ADVERSARIAL"},
+    "mnist-vaegan": {
+        "vaegan": ("vaegan --width 16 --norm batch --seed 0 --steps 5500 --learning-rate 5e-4 --precision bfloat16")
+    },
 }
 PICTURES = ("cifar10_jpeg.npz", "tiny_imagenet_20k.zip", "imagenet1000_256.zip")
 

@@ -1,6 +1,6 @@
 """What does `fit` cost beyond the steps themselves?
 
-Against a loop written by hand: the same network, batches and Adam, and the moving average of the weights.
+Against a loop written by hand: the same network, batches and fused Adam, and the moving average of the weights.
 
     python benchmarks/throughput.py
 
@@ -71,7 +71,7 @@ def by_hand(name: str, stream: Iterator[Batch]) -> Iterator[object]:
     make, _, loss = CASES[name]
     network, averaged = models.build(make, 0), models.build(make, 0)
     network.train()
-    optimizer = torch.optim.Adam(network.parameters(), lr=RATE)
+    optimizer = torch.optim.Adam(network.parameters(), lr=RATE, fused=True)
     rng = torch.Generator().manual_seed(0)
     for batch in stream:
         value = loss(network, batch, rng)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 from torch import nn
@@ -16,7 +16,7 @@ from ppgn.training.gan_losses import LOSSES
 NORMS: dict[str, Literal["none", "batch", "spectral"]] = {"none": "none", "batch": "batch", "spectral": "spectral"}
 LOSS = {loss.name: loss for loss in LOSSES}
 
-Widths = Annotated[str, typer.Option(help="channels of the generator from the smallest maps on, as 64,32,16")]
+Widths = Annotated[str, typer.Option(help="dcgan, upconv: channels from the smallest maps on, as 64,32,16")]
 Judging = Annotated[str, typer.Option(help="channels of the discriminator after each halving")]
 Norm = Annotated[str, typer.Option(help="of the discriminator: none, batch (DCGAN) or spectral (SNGAN)")]
 
@@ -25,7 +25,9 @@ Norm = Annotated[str, typer.Option(help="of the discriminator: none, batch (DCGA
 def gan_command(
     options: shared.Options,
     latent: Latent = 64,
-    arch: Annotated[str, typer.Option(help="of the generator: upconv, or dcgan (with batch norm)")] = "upconv",
+    arch: Annotated[str, typer.Option(help="of the generator: residual, dcgan (batch norm) or upconv")] = "residual",
+    width: Width = 16,
+    depth: Depth = 1,
     widths: Widths = "64,32,16",
     discriminator_widths: Judging = "32,64,128",
     norm: Norm = "none",
@@ -38,22 +40,24 @@ def gan_command(
     translation: Annotated[float, typer.Option(min=0, max=1, help="DiffAugment: part of the height")] = 0.0,
     cutout: Annotated[float, typer.Option(min=0, max=1, help="DiffAugment: part of the height")] = 0.0,
     fill: Annotated[float, typer.Option(min=0, max=1, help="grey of what comes in or is cut out")] = 0.5,
-    beta1: Annotated[float, typer.Option(min=0, max=1, help="of both Adams")] = 0.0,
+    beta1: Annotated[float, typer.Option(min=0, max=1, help="of both Adams")] = 0.5,
     beta2: Annotated[float, typer.Option(min=0, max=1, help="of both Adams")] = 0.99,
     average: shared.Average = 0.999,
     flip: shared.Flip = False,
 ) -> None:
     """Train a GAN: DCGAN by --arch dcgan --norm batch, SNGAN by --norm spectral --loss hinge, R3GAN by
     --loss relativistic and --r1, --r2."""
+    levels = shared.numbers(widths, "widths")
+    sizes = {"residual": {"width": width, "depth": depth}, "dcgan": {"widths": levels}, "upconv": {"widths": levels}}
     config = options.record(
-        "gan", latent=latent, arch=arch, widths=shared.numbers(widths, "widths"),
+        "gan", latent=latent, arch=arch, **shared.choice(sizes, arch, "arch"),
         discriminator_widths=shared.numbers(discriminator_widths, "discriminator_widths"), norm=norm, loss=loss,
         critic_steps=critic_steps, r1=r1, r2=r2, penalty_every=penalty_every, colour=colour, translation=translation,
         cutout=cutout, fill=fill, betas=[beta1, beta2], average=average, flip=flip,
     )  # fmt: skip
     asked = shared.choice(LOSS, loss, "loss")
     images = options.images(config)
-    generator = models.build(lambda: _generator(arch, latent, config["widths"], images), options.seed)
+    generator = models.build(lambda: _generator(images, config), options.seed)
     trainer = training.gan_trainer(
         generator.to(options.place),
         _discriminator(options, images, config["discriminator_widths"], norm),
@@ -77,7 +81,7 @@ def vaegan_command(
     width: Width = 32,
     depth: Depth = 1,
     discriminator_widths: Judging = "32,64,128",
-    norm: Norm = "none",
+    norm: Norm = "batch",
     gamma: Annotated[float, typer.Option(min=0, help="how much more likeness counts than the discriminator")] = 1e-2,
     saturating: Annotated[bool, typer.Option("--saturating", help="the generator's loss as first written")] = False,
     average: shared.Average = 0.999,
@@ -102,17 +106,18 @@ def vaegan_command(
     options.train(trainer, images, config)
 
 
-def _generator(arch: str, latent: int, widths: list[int], images: ImageSet) -> nn.Module:
+def _generator(images: ImageSet, config: dict[str, Any]) -> nn.Module:
     """Raises ValueError for images of another size than the architecture makes."""
+    latent, arch = config["latent"], config["arch"]
+    if arch == "residual":
+        return models.ResidualGenerator(latent, images.image_shape, config["width"], config["depth"])
     if arch == "upconv":
-        return models.UpconvGenerator(latent, images.image_shape, widths)
-    if arch != "dcgan":
-        raise ValueError(f"arch must be one of upconv, dcgan, got {arch!r}")
-    network = models.DCGANGenerator(latent, images.image_shape[0], widths)
+        return models.UpconvGenerator(latent, images.image_shape, config["widths"])
+    network = models.DCGANGenerator(latent, images.image_shape[0], config["widths"])
     if network.image_shape != images.image_shape:
         raise ValueError(
-            f"dcgan with {len(widths)} widths makes images {network.image_shape}, but those of the set are "
-            f"{images.image_shape}; choose as many widths as fit, bring pictures to that --size, or --arch upconv"
+            f"dcgan with {len(config['widths'])} widths makes images {network.image_shape}, but those of the set are "
+            f"{images.image_shape}; choose as many widths as fit, bring pictures to that --size, or --arch residual"
         )
     return network
 

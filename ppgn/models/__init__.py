@@ -31,6 +31,7 @@ from ppgn.models.likelihoods import Bernoulli, Categorical, LogisticMixture, Nor
 from ppgn.models.pixel_space import PixelSpace
 from ppgn.models.pixelcnn import GatedPixelCNN, PixelCNN
 from ppgn.models.pixelrnn import DiagonalBiLSTM, RowLSTM
+from ppgn.models.residual_generator import ResidualGenerator
 from ppgn.models.smoothed import Smoothed
 from ppgn.models.upconv import UpconvGenerator
 from ppgn.models.vae import ConvVAE, JointVAE
@@ -40,8 +41,8 @@ __all__ = [
     "Categorical", "CodeDenoiser", "ConditionalDiscriminator", "ConvClassifier", "ConvLadderDenoiser", "ConvVAE",
     "DCGANDiscriminator", "DCGANGenerator", "DenseVAE", "DiagonalBiLSTM", "Encoder", "GatedPixelCNN", "ImageDenoiser",
     "JointVAE", "LadderDenoiser", "LogisticMixture", "Normal", "PixelCNN", "PixelSpace", "ResidualClassifier",
-    "RowLSTM", "Smoothed", "TinyAutoencoder", "UpconvGenerator", "build", "caffenet", "deepsim", "draw", "load",
-    "places205", "save",
+    "ResidualGenerator", "RowLSTM", "Smoothed", "TinyAutoencoder", "UpconvGenerator", "build", "caffenet", "deepsim",
+    "draw", "load", "places205", "save",
 ]  # fmt: skip
 
 M = TypeVar("M", bound=nn.Module)
@@ -52,8 +53,8 @@ ARCHITECTURES: dict[str, type[nn.Module]] = {
     for cls in (
         Autoencoder, BigGANDeep, CaffeGenerator, CaffeNetwork, CodeDenoiser, ConditionalDiscriminator, ConvClassifier,
         ConvLadderDenoiser, ConvVAE, DCGANDiscriminator, DCGANGenerator, DenseVAE, DiagonalBiLSTM, GatedPixelCNN,
-        ImageDenoiser, JointVAE, LadderDenoiser, PixelCNN, ResidualClassifier, RowLSTM, TinyAutoencoder,
-        UpconvGenerator, VAE,
+        ImageDenoiser, JointVAE, LadderDenoiser, PixelCNN, ResidualClassifier, ResidualGenerator, RowLSTM,
+        TinyAutoencoder, UpconvGenerator, VAE,
     )
 }  # fmt: skip
 
