@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -56,7 +56,10 @@ def vae_command(
 ) -> None:
     """Train a variational autoencoder by the evidence lower bound."""
     output, units = likelihood_of(likelihood), shared.numbers(hidden, "hidden")
-    own = {"conv": {"width": width, "depth": depth}, "dense": {"hidden": units, "activation": activation}}
+    own: dict[str, dict[str, Any]] = {
+        "conv": {"width": width, "depth": depth},
+        "dense": {"hidden": units, "activation": activation},
+    }
     config = options.record(
         "vae", arch=arch, latent=latent, **shared.choice(own, arch, "arch"), likelihood=likelihood, beta=beta,
         free_bits=free_bits, warmup=warmup, average=average, flip=flip,

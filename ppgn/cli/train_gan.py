@@ -48,7 +48,11 @@ def gan_command(
     """Train a GAN: DCGAN by --arch dcgan --norm batch, SNGAN by --norm spectral --loss hinge, R3GAN by
     --loss relativistic and --r1, --r2."""
     levels = shared.numbers(widths, "widths")
-    sizes = {"residual": {"width": width, "depth": depth}, "dcgan": {"widths": levels}, "upconv": {"widths": levels}}
+    sizes: dict[str, dict[str, Any]] = {
+        "residual": {"width": width, "depth": depth},
+        "dcgan": {"widths": levels},
+        "upconv": {"widths": levels},
+    }
     config = options.record(
         "gan", latent=latent, arch=arch, **shared.choice(sizes, arch, "arch"),
         discriminator_widths=shared.numbers(discriminator_widths, "discriminator_widths"), norm=norm, loss=loss,

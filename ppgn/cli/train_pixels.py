@@ -14,7 +14,10 @@ from ppgn.data import ImageSet
 from ppgn.models.autoregressive_generator import AutoregressiveNetwork
 from ppgn.models.likelihoods import Bernoulli
 
-RECURRENT = {"row": models.RowLSTM, "diagonal": models.DiagonalBiLSTM}
+RECURRENT: dict[str, type[models.RowLSTM | models.DiagonalBiLSTM]] = {
+    "row": models.RowLSTM,
+    "diagonal": models.DiagonalBiLSTM,
+}
 
 CLIP = 1.0  # nats a sub-pixel: far above what learning shows, so only a blow-up is shortened
 

@@ -79,4 +79,5 @@ class _Given:
         """The codes through their distribution function."""
         # below 1 and not 0, as all uniforms here: rounding must not choose a level beyond the last
         edge = torch.finfo(self.h.dtype).eps
-        return ndtr(self.h).clamp(edge, 1 - edge)
+        uniform: Tensor = ndtr(self.h).clamp(edge, 1 - edge)
+        return uniform

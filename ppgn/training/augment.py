@@ -68,13 +68,18 @@ def _coloured(x: Tensor, rng: torch.Generator) -> Tensor:
     return mean + (x - mean) * (contrast + 0.5)
 
 
+def _each(places: Tensor, rng: torch.Generator, n: int) -> Tensor:
+    """(n, 1) of the places, all as likely."""
+    return places.multinomial(n, replacement=True, generator=rng)[:, None]
+
+
 def _square(x: Tensor, side: int, rng: torch.Generator) -> Tensor:
     """(B, 1, H, W) bool: a square in each image, its centre anywhere, the borders included."""
     inside = []
     for axis in (-2, -1):
         pixels = x.shape[axis]
-        law = partial(torch.randint, 0, pixels + 1 - side % 2, generator=rng, device=x.device)
-        first = processes.drawn(lambda n, law=law: law((n, 1)), len(x)) - side // 2
+        places = torch.ones(pixels + 1 - side % 2, device=x.device)
+        first = processes.drawn(partial(_each, places, rng), len(x)) - side // 2
         place = torch.arange(pixels, device=x.device)
         inside.append((place >= first) & (place < first + side))
     return (inside[0][:, :, None] & inside[1][:, None, :])[:, None]
