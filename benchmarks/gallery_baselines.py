@@ -45,7 +45,7 @@ def test_digits(each: int = 1) -> data.ImageSet:
 def sheet(*kinds: str, n: int = 100, columns: int = 10) -> Drawn:
     """Draws as they come."""
     found = network_of(*kinds, latent=lambda length: length != CODES_SHOWN)
-    images = baselines.draws(found, n, SEED)
+    images = baselines.images_of(found.network, n, SEED)
     parameters = sum(p.numel() for p in found.network.parameters())
     steps = f", {found.trained['steps']:,} steps of training" if "steps" in found.trained else ""
     told = f"{n} draws, seed {SEED}, none left out; {parameters:,} parameters{steps}."

@@ -52,7 +52,8 @@ def evidence_terms(network: LatentModel, x: Tensor, noise: Callable[[Tensor], Te
     e = noise(mean)
     z = mean + (0.5 * log_variance).exp() * e
     parameters = at_least_single(network.decode(z.flatten(0, 1)))
-    log_likelihood = network.likelihood.log_prob(parameters, x.repeat(len(e), 1, 1, 1))
+    again = x if len(e) == 1 else x.repeat(len(e), 1, 1, 1)
+    log_likelihood = network.likelihood.log_prob(parameters, again)
     return log_likelihood.unflatten(0, (len(e), -1)), divergence(mean, log_variance)
 
 

@@ -165,11 +165,13 @@ def average_of(module: nn.Module, decay: float) -> AveragedModel:
     def update(averages: Sequence[Tensor], values: Sequence[Tensor], seen: Tensor | int) -> None:
         rest = 1 - (1.0 + seen) / (10.0 + seen)
         weight = torch.clamp(torch.as_tensor(rest), min=1 - decay)
-        for average, value in zip(averages, values, strict=True):
-            if average.is_floating_point():
-                average.lerp_(value, weight.to(average))
-            else:
-                average.copy_(value)  # counters, as batch norm's
+        real = [i for i, average in enumerate(averages) if average.is_floating_point()]
+        targets = [averages[i] for i in real]
+        weights = {kind: weight.to(targets[0].device, kind) for kind in {target.dtype for target in targets}}
+        if real:
+            torch._foreach_lerp_(targets, [values[i] for i in real], [weights[target.dtype] for target in targets])
+        for i in set(range(len(averages))).difference(real):
+            averages[i].copy_(values[i])  # counters, as batch norm's
 
     return AveragedModel(module, multi_avg_fn=update, use_buffers=True)
 

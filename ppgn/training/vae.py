@@ -78,6 +78,8 @@ def weighted_kl(kl: Tensor, beta: float, free_bits: float) -> Tensor:
 
 def binarised(x: Tensor, rng: torch.Generator) -> Tensor:
     """Black and white images, each pixel 1 with the probability of its grey."""
+    if processes.count() == 1:
+        return torch.bernoulli(x, generator=rng)
     return processes.drawn(lambda n: torch.bernoulli(x.repeat_interleave(n // len(x), 0), generator=rng), len(x))
 
 
