@@ -136,15 +136,26 @@ def index_batches(n: int, batch_size: int, seed: int, start: int = 0) -> Iterato
         step = (epoch + 1) * per_epoch
 
 
-def batches(images: ImageSet, batch_size: int, seed: int, start: int = 0, flip: bool = False) -> Iterator[Batch]:
-    """Endless batches from step `start` on, on the device of the set; flip: every second image, by chance, mirrored."""
+def batches(
+    images: ImageSet,
+    batch_size: int,
+    seed: int,
+    start: int = 0,
+    flip: bool = False,
+    device: torch.device | str | None = None,
+) -> Iterator[Batch]:
+    """Endless batches from step `start` on, on the device, or where the set is.
+
+    flip: every second image, by chance, mirrored.
+    """
+    place = images.images.device if device is None else torch.device(device)
     for step, index in enumerate(index_batches(len(images), batch_size, seed, start), start):
         rows = index.to(images.images.device)
-        chosen = to_float(images.images[rows])
+        chosen = to_float(images.images[rows].to(place))
         if flip:
             mirrored = torch.from_numpy(np.random.default_rng([seed, step, 1]).random(batch_size) < 0.5)
-            chosen = torch.where(mirrored.to(rows.device)[:, None, None, None], chosen.flip(-1), chosen)
-        yield Batch(chosen, images.labels[rows], images.labelled)
+            chosen = torch.where(mirrored.to(place)[:, None, None, None], chosen.flip(-1), chosen)
+        yield Batch(chosen, images.labels[rows].to(place), images.labelled)
 
 
 def code_batches(

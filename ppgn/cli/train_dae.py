@@ -42,7 +42,7 @@ def dae_command(
         return
     network = _encoder(encoder, architecture, config).to(options.place)
     _check_options(isinstance(network, models.TinyAutoencoder), widths, config)
-    codes = [_codes(network, images, options.precision, encoder) for images in options.sets(config)]
+    codes = [_codes(network, images, options, encoder) for images in options.sets(config)]
     trainer = _denoising(codes, options, config)
     options.train_on(
         trainer,
@@ -101,7 +101,7 @@ def _check_options(maps: bool, widths: str | None, config: dict[str, Any]) -> No
 
 @torch.no_grad()
 def _codes(
-    network: models.ConvClassifier | models.TinyAutoencoder, images: ImageSet, precision: str, path: Path
+    network: models.ConvClassifier | models.TinyAutoencoder, images: ImageSet, options: shared.Options, path: Path
 ) -> Tensor:
     """The codes of all images, float32 but for what the precision rounds within."""
     if isinstance(network, models.ConvClassifier):
@@ -109,9 +109,9 @@ def _codes(
     encode = network.encode if isinstance(network, models.TinyAutoencoder) else network.features
     _, height, width = images.image_shape
     parts = images.images.split(max(1, TOGETHER // (height * width)))
-    bfloat16 = shared.PRECISIONS[precision] == torch.bfloat16
-    with torch.autocast(images.images.device.type, torch.bfloat16, enabled=bfloat16):
-        return torch.cat([encode(to_float(part)).float() for part in parts])
+    bfloat16 = shared.PRECISIONS[options.precision] == torch.bfloat16
+    with torch.autocast(options.place.type, torch.bfloat16, enabled=bfloat16):
+        return torch.cat([encode(to_float(part.to(options.place))).float() for part in parts])
 
 
 def _denoising(codes: list[Tensor], options: shared.Options, config: dict[str, Any]) -> training.Trainer[Tensor]:

@@ -46,8 +46,8 @@ def joint_command(
         "joint", encoder=str(encoder), widths=levels, noise=noise, balance=balance, weights=weights, flip=flip
     )
     images = options.images(config)
-    network = _encoder(encoder, cut, architecture, images, config)
-    shape = tuple(network.features(to_float(images.images[:1])).shape[1:])
+    network = _encoder(encoder, cut, architecture, images, config, options)
+    shape = tuple(network.features(to_float(images.images[:1].to(options.place))).shape[1:])
     code = shape[0] if len(shape) == 1 else shape
     generator = models.build(lambda: models.UpconvGenerator(code, images.image_shape, levels), options.seed)
     discriminator = models.build(
@@ -57,7 +57,7 @@ def joint_command(
         generator.to(options.place),
         discriminator.to(options.place),
         network,
-        images=to_float(images.images[:2000]),
+        images=to_float(images.images[:2000].to(options.place)),
         balance=balance,
         noise=training.Noise(noise, noise, noise),
         learning_rate=options.falling,
@@ -67,7 +67,12 @@ def joint_command(
 
 
 def _encoder(
-    path: Path, cut: str, architecture: str | None, images: ImageSet, config: dict[str, Any]
+    path: Path,
+    cut: str,
+    architecture: str | None,
+    images: ImageSet,
+    config: dict[str, Any],
+    options: shared.Options,
 ) -> models.ConvClassifier | pretrained.TrunkEncoder:
     """The encoder to invert: one of ours, or cut out of a classifier of torchvision's or timm's, weights in a file."""
     if architecture is None:
@@ -76,7 +81,7 @@ def _encoder(
             raise ValueError(f"encoder must be a ConvClassifier, {path} holds a {type(network).__name__}")
         shared.check_images(images, network, path)
         config["encoder_sha256"] = files.fingerprint(network)
-        return network.to(images.images.device)
+        return network.to(options.place)
     layers = shared.numbers(cut, "cut")
     if len(layers) != 3:
         raise ValueError(f"cut must be three numbers: layers up to h1, layers up to h, side of its map; got {cut!r}")
@@ -84,4 +89,4 @@ def _encoder(
     source = pretrained.classifier(architecture, weights=path)
     config["encoder_sha256"], config["cut"] = files.fingerprint(source), cut
     config["architecture"] = architecture
-    return pretrained.encoder(source, h1=h1, h=h, pool=pool).to(images.images.device)
+    return pretrained.encoder(source, h1=h1, h=h, pool=pool).to(options.place)

@@ -76,7 +76,7 @@ class Options:
         """The image sets, their hashes noted in `config`: a run is resumed with the same ones."""
         found = [load(source, size=self.size, strict=self.strict).part(self.part) for source in self.data]
         config["images_sha256"] = "".join(hashlib.sha256(s.images.numpy().tobytes()).hexdigest() for s in found)
-        return [images.to(self.place) for images in found]
+        return [resident(images, self.place) for images in found]
 
     def images(self, config: dict[str, Any]) -> ImageSet:
         """All sets as one. Raises ValueError if their images are shaped differently."""
@@ -86,7 +86,10 @@ class Options:
         """Train on batches of images, mirrored if config["flip"]."""
         flip = config.get("flip", False)
         self.train_on(
-            trainer, lambda start: batches(images, self.batch_size, self.seed, start, flip), config, len(images)
+            trainer,
+            lambda start: batches(images, self.batch_size, self.seed, start, flip, self.place),
+            config,
+            len(images),
         )
 
     def train_on(
@@ -170,6 +173,14 @@ def numbers(text: str, name: str) -> list[int]:
     if not all(part.strip().isdigit() and int(part) > 0 for part in parts):
         raise ValueError(f"{name} must be whole numbers with commas between, as 96,48,24, got {text!r}")
     return [int(part) for part in parts]
+
+
+def resident(images: ImageSet, place: torch.device) -> ImageSet:
+    """The set on the device if it fits, else where it is: its batches are brought over one by one."""
+    try:
+        return images.to(place)
+    except torch.OutOfMemoryError:
+        return images
 
 
 def joined(sets: Sequence[ImageSet]) -> ImageSet:

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from ppgn import files, models
+from ppgn.data import ImageSet, batches
 
 
 @pytest.fixture
@@ -111,3 +112,18 @@ def test_gradients_are_shortened_where_asked(train, tmp_path):
         assert train("pixelcnn --layers 1 --width 4", tmp_path / name, *options)[0] == 0
     a, b = (models.load(tmp_path / name / "model.safetensors").state_dict() for name in ("plain", "clipped"))
     assert not all(torch.equal(a[name], b[name]) for name in a)
+
+
+def test_a_set_that_does_not_fit_the_device_is_brought_over_batch_by_batch(train, tmp_path, monkeypatch):
+    """The same run, as far as a machine without an accelerator can tell."""
+    assert train("vae --width 4", tmp_path / "resident")[0] == 0
+
+    def full(self, device):
+        raise torch.OutOfMemoryError("out of memory")
+
+    monkeypatch.setattr(ImageSet, "to", full)
+    assert train("vae --width 4", tmp_path / "streamed")[0] == 0
+    a, b = (models.load(tmp_path / name / "model.safetensors").state_dict() for name in ("resident", "streamed"))
+    assert all(torch.equal(a[name], b[name]) for name in a)
+    batch = next(batches(ImageSet(torch.zeros(4, 1, 2, 2, dtype=torch.uint8), torch.zeros(4)), 2, 0, device="meta"))
+    assert batch.images.device.type == batch.labels.device.type == "meta"
