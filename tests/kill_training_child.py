@@ -11,6 +11,7 @@ import os
 import random
 import signal
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -23,12 +24,13 @@ FAMILIES = ("gan", "vae")
 EVERY = 6
 
 
-def fork(family, digits, out, steps):
+def fork(family, digits, out, steps, batches=process_child.batches):
     """The process of a run, which goes on from what there is."""
     child = os.fork()
     if child == 0:
         code = 1
         try:
+            process_child.batches = batches
             process_child.run(family, digits, out, steps, EVERY)
             code = 0
         finally:
@@ -44,16 +46,21 @@ def ended(child):
     return os.WIFSIGNALED(status)
 
 
-def wait_for_writes(path, count, child):
-    """Until the file has been replaced so often, or the run has ended; True in the first case."""
-    last, seen = path.stat().st_mtime_ns if path.exists() else None, 0
-    while seen < count:
-        if os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT):
-            return False
-        now = path.stat().st_mtime_ns if path.exists() else None
-        seen, last = seen + (now != last), now
-        time.sleep(0.0005)
-    return True
+def doomed(step, delay, stream=process_child.batches):
+    """The batches of a process that is killed `delay` seconds after this step began, whatever it does by then."""
+
+    def kill():
+        time.sleep(delay)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    def batches(images, start):
+        thread = threading.Thread(target=kill, daemon=True)
+        for at, batch in enumerate(stream(images, start), start):
+            if at >= step and not thread.is_alive():
+                thread.start()
+            yield batch
+
+    return batches
 
 
 def main(digits, out, steps, kills):
@@ -63,13 +70,9 @@ def main(digits, out, steps, kills):
     for family in FAMILIES:
         ended(fork(family, digits, out / "whole", steps))
         path = out / "cut" / family / "checkpoint.safetensors"
-        for _ in range(kills):
-            child = fork(family, digits, out / "cut", steps)
-            wait_for_writes(path, chance.randint(0, 1), child)
-            time.sleep(chance.uniform(0.02, 0.3))
-            os.kill(child, signal.SIGKILL)
-            if ended(child):
-                print(family, files.read_tensors(path)[1]["step"] if path.exists() else 0, flush=True)
+        for step in sorted(chance.sample(range(2, steps - 30), kills)):
+            if ended(fork(family, digits, out / "cut", steps, doomed(step, chance.uniform(0, 0.03)))):
+                print(family, files.read_tensors(path)[1]["step"], flush=True)
         ended(fork(family, digits, out / "cut", steps))
 
 
