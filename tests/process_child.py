@@ -1,11 +1,14 @@
 """A helper of test_processes: one process of a training on small digits, alone or started by a launcher.
 
-process_child.py FAMILY DIGITS.npz OUT STEPS EVERY [--resume]
+    process_child.py DIGITS.npz OUT STEPS EVERY FAMILY...
+
+Where the environment says KILL_AT=STEP, every process kills itself (SIGKILL) as that step begins.
 """
 
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -54,7 +57,10 @@ FAMILIES = {
 
 
 def batches(images, start):
-    for batch in data.batches(images, BATCH, 0, start):
+    kill_at = int(os.environ.get("KILL_AT", -1))
+    for step, batch in enumerate(data.batches(images, BATCH, 0, start), start):
+        if step == kill_at:
+            os.kill(os.getpid(), signal.SIGKILL)
         yield batch._replace(images=batch.images.double())
 
 
