@@ -178,7 +178,8 @@ def read_tensors(path: Path, checksum: str | None = None) -> tuple[dict[str, Ten
     try:
         with safe_open(path, "pt") as file:
             metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
+            # copies lie on torch's own boundaries in memory, a file's anywhere: sums of some processors differ by it
+            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118 (no mapping)
     except SafetensorError as error:
         raise DamagedFileError(f"{path} must be a whole safetensors file: {error}") from None
     try:
