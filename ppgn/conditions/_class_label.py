@@ -5,16 +5,17 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal, get_args
+from typing import get_args
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ppgn.checks import require_eval
+from ppgn.conditions._algebra import Algebra
+from ppgn.conditions._objectives import RAW, Objective, all_but, place_of, scored
 from ppgn.types import NamedClasses
 
 Label = int | str
-Objective = Literal["log_prob", "released", "logit"]
 
 
 def class_label(
@@ -46,18 +47,17 @@ def class_label(
     if objective not in get_args(Objective):
         raise ValueError(f"objective must be one of {get_args(Objective)}, got {objective!r}")
     # copied below: what the caller does to it later is not the condition's
-    labels = torch.as_tensor(_numbers(classifier, label))
+    labels = torch.as_tensor(class_numbers(classifier, label))
     if labels.dtype.is_floating_point or labels.dtype == torch.bool or labels.ndim > 1 or labels.numel() == 0:
         raise ValueError(f"label must be one whole number or one per row, got {label!r}")
     if int(labels.min()) < 0:
         raise ValueError(f"label must not be negative, got {int(labels.min())}")
-    weights = next(classifier.parameters(), labels) if isinstance(classifier, nn.Module) else labels
-    labels = labels.to(weights.device, torch.int64, copy=True)
+    labels = labels.to(place_of(classifier), torch.int64, copy=True)
     return ClassLabel(classifier, labels, int(labels.max()), objective)
 
 
 @dataclass(frozen=True)
-class ClassLabel:
+class ClassLabel(Algebra):
     """See `class_label`."""
 
     classifier: Callable[[Tensor], Tensor]
@@ -68,15 +68,18 @@ class ClassLabel:
 
     def log_prob(self, x: Tensor) -> Tensor:
         """(B, C, H, W) -> (B,)."""
-        logits: Tensor = self.classifier(x)
-        chosen = logits.gather(1, self._column(logits)).squeeze(1)
-        if self.objective == "logit":
-            return chosen
-        log_prob = chosen - logits.logsumexp(1)
-        if self.objective == "released":
-            log_prob, p = log_prob.detach(), log_prob.detach().exp()
-            return log_prob + (1 - p) * (chosen - chosen.detach())
-        return log_prob
+        logits = self.classifier(x)
+        return scored(logits, self._column(logits), self.objective)
+
+    def log_complement(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) -> (B,): log of the probability of all other classes."""
+        logits = self.classifier(x)
+        return all_but(logits, self._column(logits))
+
+    @property
+    def nats(self) -> bool:
+        """All but the raw logit."""
+        return self.objective not in RAW
 
     def rows(self, index: Tensor) -> ClassLabel:
         """The same question for those chains."""
@@ -102,7 +105,7 @@ class ClassLabel:
         return self._placed[device]
 
 
-def _numbers(classifier: object, label: Label | Sequence[Label] | Tensor) -> Label | Sequence[Label] | Tensor:
+def class_numbers(classifier: object, label: Label | Sequence[Label] | Tensor) -> Label | Sequence[Label] | Tensor:
     """The label with every name replaced by its class's number."""
     if isinstance(label, str):
         return class_number(classifier, label)

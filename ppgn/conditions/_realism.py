@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.nn.functional import logsigmoid
 
 from ppgn.checks import require_eval
+from ppgn.conditions._algebra import Algebra
 
 
 def realism(discriminator: Callable[[Tensor], Tensor], *, ceiling: float = math.inf) -> Realism:
@@ -43,7 +44,7 @@ def realism(discriminator: Callable[[Tensor], Tensor], *, ceiling: float = math.
 
 
 @dataclass(frozen=True)
-class Realism:
+class Realism(Algebra):
     """See `realism`."""
 
     discriminator: Callable[[Tensor], Tensor]

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from ppgn.conditions._algebra import Algebra
+
 
 def unconditional() -> Unconditional:
     """Every image will do: log p = 0, so that the walk follows the prior alone."""
@@ -13,7 +15,7 @@ def unconditional() -> Unconditional:
 
 
 @dataclass(frozen=True)
-class Unconditional:
+class Unconditional(Algebra):
     """See `unconditional`."""
 
     def log_prob(self, x: Tensor) -> Tensor:

@@ -13,8 +13,9 @@ from numbers import Integral
 import torch
 from torch import Tensor
 
-from ppgn.conditions._inpaint import Inpaint
-from ppgn.types import Condition, Rng, Varying
+from ppgn.conditions._algebra import Algebra
+from ppgn.conditions._parts import drawn, in_nats, parts
+from ppgn.types import Condition, Rng
 
 
 def views(condition: Condition, shift: int = 16, n: int = 4, *, scale: tuple[float, float] | None = None) -> Views:
@@ -43,7 +44,7 @@ def views(condition: Condition, shift: int = 16, n: int = 4, *, scale: tuple[flo
 
 
 @dataclass(frozen=True)
-class Views:
+class Views(Algebra):
     """See `views`."""
 
     condition: Condition
@@ -56,6 +57,11 @@ class Views:
         """Always."""
         return True
 
+    @property
+    def nats(self) -> bool:
+        """If the condition is."""
+        return in_nats(self.condition)
+
     def log_prob(self, x: Tensor) -> Tensor:
         """(B, C, H, W) -> (B,) of the image as it is."""
         return self.condition.log_prob(x)
@@ -66,9 +72,7 @@ class Views:
 
     def drawn(self, rng: Rng, step: int, like: Tensor) -> Viewed:
         """The condition on that step's views; like (B, ...)."""
-        condition = self.condition
-        if isinstance(condition, Varying) and condition.varies:
-            condition = condition.drawn(rng, step, like)
+        condition = drawn(self.condition, rng, step, like)
         # never half precision, which cannot tell the pixels of a larger image apart
         numbers = like.new_empty(len(like), self.n, 3, dtype=torch.promote_types(like.dtype, torch.float32))
         within = _within(self.condition)
@@ -107,11 +111,9 @@ class Viewed:
         return replace(self, condition=self.condition.rows(index), offset=self.offset[index], zoom=zoom)
 
 
-def _within(condition: Condition | None) -> int:
-    """How many views there are inside: each draws numbers of its own."""
-    if isinstance(condition, Views):
-        return 1 + _within(condition.condition)
-    return _within(condition.inside) if isinstance(condition, Inpaint) else 0
+def _within(condition: Condition) -> int:
+    """How deep views lie inside: each level draws numbers of its own."""
+    return isinstance(condition, Views) + max(map(_within, parts(condition)), default=0)
 
 
 def _resampled(x: Tensor, axis: int, offset: Tensor, zoom: Tensor | None) -> Tensor:
