@@ -1,4 +1,4 @@
-"""The folder of a sampling run: grid.png, chain.gif, samples.safetensors, run.json; written whole or not at all."""
+"""The folder of a sampling run: pictures (grid, walk, filled), samples.safetensors, run.json; written whole or not."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from ppgn import files, images
 TENSORS = (
     "images", "codes", "log_condition", "finished", "failed_at", "chain", "frames", "frame_steps", "frame_chains",
 )  # fmt: skip
+OPTIONAL = ("labels", "filled")
 FILE, RECORD = "samples.safetensors", "run.json"
 
 
@@ -31,6 +32,8 @@ def write(
         files.write_tensors(temporary / FILE, tensors, {"kind": "ppgn samples"})
         files.write_json(temporary / RECORD, {**record, "sha256": {FILE: files.sha256(temporary / FILE)}})
         images.grid(tensors["images"], names, _caption(record)).save(temporary / "grid.png")
+        if "filled" in tensors:
+            images.grid(tensors["filled"], names, _caption(record)).save(temporary / "filled.png")
         if len(tensors["frames"]) > 1:
             shown = None if names is None else [names[i] for i in tensors["frame_chains"].tolist()]
             pictures = [

@@ -213,10 +213,10 @@ def test_an_interrupted_run_is_not_accused():
 def test_a_class_probability_is_told_only_where_log_condition_is_its_logarithm(around):
     conditions, asked = ppgn.conditions, labelled(1)
     logit = conditions.class_label(asked.condition.classifier, 1, objective="logit")
-    known = torch.zeros(1, 2, dtype=torch.bool)
+    hole = torch.tensor([[False, True]])
     condition = {
         "views": conditions.views(logit, shift=0),
-        "inpaint": conditions.inpaint(torch.zeros(1, 1, 2), known, noise=1.0, inside=asked.condition),
+        "inpaint": conditions.inpaint(torch.zeros(1, 1, 2), hole, noise=1.0, inside=asked.condition),
     }[around]
     samples = quietly(asked.given(condition), lambda p: samplers.ula(p, 0.1), 4, 40, thin=1)
     assert samples.labels.tolist() == [1] * 4

@@ -14,7 +14,9 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
-from ppgn.types import Condition, Rng, Varying
+from ppgn.conditions._algebra import Algebra
+from ppgn.conditions._parts import drawn, in_nats, varies
+from ppgn.types import Condition, Rng
 
 
 def inpaint(image: Tensor, hole: Tensor, *, noise: float = 0.05, inside: Condition | None = None) -> Inpaint:
@@ -29,7 +31,7 @@ def inpaint(image: Tensor, hole: Tensor, *, noise: float = 0.05, inside: Conditi
     log p is in nats, up to the constant of the normal density: 0 where all known pixels are the image's, and less
     elsewhere. It is float64 whatever x is: in float32, images of many pixels would be alike to hundredths of a nat.
     `condition.composite(x)` is the filled picture. Raises ValueError for other shapes or types, a hole that covers
-    everything, or a noise that is not positive.
+    everything or nothing, or a noise that is not positive.
 
     >>> picture, hole = torch.rand(1, 4, 4), torch.zeros(4, 4, dtype=torch.bool)
     >>> hole[1:3, 1:3] = True
@@ -44,6 +46,8 @@ def inpaint(image: Tensor, hole: Tensor, *, noise: float = 0.05, inside: Conditi
         raise ValueError(f"hole must be {wanted}, got {hole.dtype} {tuple(hole.shape)}")
     if bool(hole.flatten(-2).all(-1).any()):
         raise ValueError("hole must leave some pixels known")
+    if not bool(hole.flatten(-2).any(-1).all()):
+        raise ValueError("hole must hold some pixels, true where they are unknown, but all are known")
     if not noise > 0:
         raise ValueError(f"noise must be positive, got {noise}")
     image = image[0] if image.ndim == 4 and len(image) == 1 else image
@@ -52,7 +56,7 @@ def inpaint(image: Tensor, hole: Tensor, *, noise: float = 0.05, inside: Conditi
 
 
 @dataclass(frozen=True)
-class Inpaint:
+class Inpaint(Algebra):
     """See `inpaint`."""
 
     image: Tensor  # (C, H, W) or (B, C, H, W)
@@ -66,14 +70,19 @@ class Inpaint:
     @property
     def varies(self) -> bool:
         """Whether what is asked inside does."""
-        return isinstance(self.inside, Varying) and self.inside.varies
+        return varies(self.inside)
+
+    @property
+    def nats(self) -> bool:
+        """Unless what is asked inside is an activation."""
+        return self.inside is None or in_nats(self.inside)
 
     def drawn(self, rng: Rng, step: int, like: Tensor) -> Inpaint:
         """The same with what is asked inside as it is at that step; like (B, ...)."""
-        if isinstance(self.inside, Varying) and self.inside.varies:
-            image, hole = self._at(like.device)
-            return replace(self, image=image, hole=hole, inside=self.inside.drawn(rng, step, like))
-        return self
+        if self.inside is None or not varies(self.inside):
+            return self
+        image, hole = self._at(like.device)
+        return replace(self, image=image, hole=hole, inside=drawn(self.inside, rng, step, like))
 
     def log_prob(self, x: Tensor) -> Tensor:
         """(B, C, H, W) -> (B,), nats up to a constant, float64. Raises ValueError if x is shaped unlike the image."""

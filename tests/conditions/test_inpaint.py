@@ -30,7 +30,7 @@ def test_value_is_the_normal_density_of_the_known_pixels_without_its_constant():
 
 def test_float32_images_of_many_pixels_are_told_apart():
     """One channel in 196,608 moved: the difference to 1e-6 nats of the closed form."""
-    image, hole = rand(3, 256, 256).float(), torch.zeros(256, 256, dtype=torch.bool)
+    image, hole = rand(3, 256, 256).float(), ppgn.masks.square(256, 1, at=(0, 0))
     x = (image + 0.05 * torch.randn(image.shape, generator=torch.Generator().manual_seed(1)))[None]
     moved, noise = x.clone(), 0.05
     moved[0, 1, 2, 3] += 1e-3
@@ -92,7 +92,7 @@ def test_views_inside_are_drawn_at_each_step_and_apart_from_those_around():
 @pytest.mark.parametrize("kernel", [ppgn.samplers.mala, ppgn.samplers.smc])
 def test_exact_kernels_refuse_views_inside(digits, kernel):
     inside = views(class_label(digits.classifier, 7), shift=2)
-    condition = inpaint(torch.rand(1, 28, 28), torch.zeros(28, 28, dtype=torch.bool), inside=inside)
+    condition = inpaint(torch.rand(1, 28, 28), ppgn.masks.square(28, 14), inside=inside)
     normal = ppgn.priors.gaussian(digits.latent_shape)
     with pytest.raises(TypeError, match="needs a condition that stays the same"):
         kernel(replace(digits, prior=normal).given(condition), 0.1)
@@ -190,6 +190,8 @@ def test_a_hole_in_a_digit_is_filled_by_the_walk(digits):
         (torch.zeros(1, 4, 4), HOLE.float(), 0.1, r"hole must be bool .* H x W = 4x4, got torch.float32"),
         (torch.zeros(1, 4, 5), HOLE, 0.1, r"H x W = 4x5, got torch.bool \(4, 4\)"),
         (torch.zeros(1, 4, 4), torch.ones_like(HOLE), 0.1, "leave some pixels known"),
+        (torch.zeros(1, 4, 4), torch.zeros_like(HOLE), 0.1, "hold some pixels, true where .* all are known"),
+        (torch.zeros(1, 4, 4), torch.stack([HOLE, HOLE & False]), 0.1, "hold some pixels"),
         (torch.zeros(1, 4, 4), HOLE, 0.0, "noise must be positive, got 0"),
         (torch.zeros(1, 4, 4), HOLE, math.nan, "noise must be positive"),
     ],
