@@ -12,9 +12,9 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
-from ppgn.checks import require_eval
+from ppgn.checks import require_eval, require_shape
 from ppgn.conditions import Unconditional, unconditional
-from ppgn.types import Coded, Condition, Density, Generator, Prior, Rng, Sampler, Shaped, Terms, Varying
+from ppgn.types import Coded, Condition, Density, Generator, Prior, Rng, RowPrior, Sampler, Shaped, Terms, Varying
 
 T = TypeVar("T")
 
@@ -31,8 +31,9 @@ class Pipeline:
     sampler        what `ppgn.sample` walks with if not told: builds a Sampler from this pipeline
     batch_size     evaluate at most so many chains at a time (memory); None: all at once
     origin         where the parts came from, for records, as {"model": "mnist", "variant": "joint"}
+    encoder        x -> h, the codes of real images, where a walk may start; not used by the pipeline itself
 
-    Raises ValueError if the generator is in train mode, TypeError if the start is no Density or there is no prior.
+    Raises ValueError if a network of it is in train mode, TypeError if the start is no Density or there is no prior.
     """
 
     generator: Generator
@@ -44,9 +45,11 @@ class Pipeline:
     sampler: Callable[[Pipeline], Sampler[Any]] | None = None
     batch_size: int | None = None
     origin: Mapping[str, Any] = field(default_factory=dict)
+    encoder: Callable[[Tensor], Tensor] | None = None
 
     def __post_init__(self) -> None:
         require_eval(self.generator, "generator")
+        require_eval(self.encoder, "encoder")
         # frozen: what was left out can only be filled in like this
         if self.latent_shape is None and isinstance(self.generator, Shaped) and _is_shape(self.generator.latent_shape):
             object.__setattr__(self, "latent_shape", tuple(self.generator.latent_shape))
@@ -73,9 +76,39 @@ class Pipeline:
         """
         return replace(self, condition=condition)
 
+    @torch.no_grad()
+    def encode(self, images: Tensor) -> Tensor:
+        """The codes (B, *latent) of images (B, C, H, W) in [0, 1]: where a walk from real images starts.
+
+        A walk down a ladder of noise starts at codes under noise, less of it the nearer it is to stay to the images:
+        s for `sigma_max` both in the settings and here.
+
+        Raises ValueError for a pipeline without an encoder, images of another shape than the generator's, and codes
+        that are not shaped as its own.
+
+        >>> import ppgn, torch
+        >>> digits = ppgn.load("mnist", settings={"sigma_max": 2.0, "levels": 60})
+        >>> h = digits.encode(torch.zeros(4, 1, 28, 28))  # of real digits rather
+        >>> start = h + 2.0 * ppgn.random.streams(seed=1, n=4).normal(h, step=0, purpose="start")
+        >>> samples = ppgn.sample(digits, n=4, steps=60, seed=0, start=start, progress=False)
+        """
+        if self.encoder is None:
+            raise ValueError("encode needs a pipeline with an encoder, as Pipeline(..., encoder=network), got none")
+        if images.ndim != 4 or not images.is_floating_point():
+            raise ValueError(f"images must be float (B, C, H, W), got {images.dtype} {tuple(images.shape)}")
+        if self.latent_shape is not None:
+            made = self.generator(images.new_zeros(1, *self.latent_shape)).shape
+            require_shape("images", images.shape, (len(images), *made[1:]), "as the generator makes them")
+        size = self.batch_size or max(1, len(images))
+        codes = torch.cat([self.encoder(part) for part in images.split(size)])
+        if self.latent_shape is not None:
+            require_shape("codes of the encoder", codes.shape, (len(images), *self.latent_shape), "as the generator's")
+        return codes
+
     def rows(self, index: Tensor) -> Pipeline:
         """The same pipeline for those chains, in that order: each keeps its own label."""
-        return replace(self, condition=self.condition.rows(index))
+        prior = self.prior.rows(index) if isinstance(self.prior, RowPrior) else self.prior
+        return replace(self, condition=self.condition.rows(index), prior=prior)
 
     @property
     def varies(self) -> bool:

@@ -41,10 +41,10 @@ def natural(
 
     autoencoder   TAEF2: a network, or the file of its weights with keys encoder.* and decoder.*
     variant       "annealed": the prior trained here, walked from much noise to little: new images
-                  "joint": E(G(z)) - z, walked by the released rule: start at `encode` of a real image
+                  "joint": E(G(z)) - z, walked by the released rule: start at `pipeline.encode` of a real image
     settings      arguments of the variant's sampler (`annealed`, `mala_approx`) in place of the recommended ones
 
-    `pipeline.generator.encode(x)` gives the latents of images. Raises ValueError for sides that are no multiples of 8
+    `pipeline.encode(x)` gives the latents of images. Raises ValueError for sides that are no multiples of 8
     or an unknown variant; FileNotFoundError or DamagedFileError for the file.
     """
     if variant not in get_args(Variant):
@@ -56,14 +56,16 @@ def natural(
     denoiser = network("natural", "prior").to(device)
     assert isinstance(denoiser, models.ConvLadderDenoiser)
     start = SIGMA_MAX if variant == "annealed" else 0.0
+    encoder = Encoding(coder).eval()
     return Pipeline(
         generator=coder,
-        prior=priors.dae(denoiser, SIGMA_MIN, True) if variant == "annealed" else priors.joint(Encoding(coder).eval()),
+        prior=priors.dae(denoiser, SIGMA_MIN, True) if variant == "annealed" else priors.joint(encoder),
         latent_shape=shape,
         start=_latents(denoiser, shape, {"sigma_max": start, **(settings or {})}["sigma_max"]),
         sampler=_walk(variant, settings or {}),
         batch_size=batch_size,
         origin={"model": "natural", "variant": variant},
+        encoder=encoder,
     )
 
 

@@ -5,7 +5,8 @@ from ppgn.samplers.independent import RejectionState, best_of_n, isir, rejection
 from ppgn.samplers.langevin import LangevinState, activation_max, mala_approx, ula
 from ppgn.samplers.metropolis import MalaState, mala
 from ppgn.samplers.population import SmcState, smc
-from ppgn.samplers.schedules import geometric, linear
+from ppgn.samplers.restarts import restarting
+from ppgn.samplers.schedules import geometric, linear, redrawn
 from ppgn.samplers.walks import chain, cycle, walk
 
 __all__ = [
@@ -23,7 +24,9 @@ __all__ = [
     "linear",
     "mala",
     "mala_approx",
+    "redrawn",
     "rejection",
+    "restarting",
     "smc",
     "ula",
     "walk",

@@ -5,7 +5,7 @@ p(z) = N(0, 1), p(x | z) from the decoder's maps, q(z | x) = N(mean, exp(log_var
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from torch import Tensor, nn
@@ -81,3 +81,19 @@ class _Encoder(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """The mean (B, latent)."""
         return self.posterior(x)[0]
+
+
+class MeanCode(nn.Module):
+    """x -> the mean of q(z | x) of a whole VAE, as the encoder of a pipeline whose generator it is.
+
+    network   its `encode` gives (mean, log-variance), as those of `VAE`, `DenseVAE` and `ConvVAE`
+    """
+
+    def __init__(self, network: nn.Module):
+        super().__init__()
+        self.network = network
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) in [0, 1] -> (B, latent)."""
+        encode: Callable[[Tensor], tuple[Tensor, Tensor]] = self.network.encode  # type: ignore[assignment]
+        return encode(x)[0]
