@@ -2,6 +2,7 @@
 
 from ppgn.pretrained.bundled import load
 from ppgn.pretrained.caffe import read_caffe, read_deepsim
+from ppgn.pretrained.captioners import ImageCaptioner, captioner
 from ppgn.pretrained.catalogue import Card, card, cards, network
 from ppgn.pretrained.catalogue import bundle as describe
 from ppgn.pretrained.catalogue import loadable as names
@@ -10,6 +11,7 @@ from ppgn.pretrained.encoders import TrunkEncoder, encoder
 from ppgn.pretrained.ensembles import Ensemble, ensemble
 from ppgn.pretrained.gans import biggan, biggan_codes, stylegan
 from ppgn.pretrained.generators import ImageGenerator, generator
+from ppgn.pretrained.image_texts import ImageTextNetwork, image_text
 from ppgn.pretrained.inverted import squeezenet_inverter
 from ppgn.pretrained.latents import LatentAutoencoder, latent_decoder
 from ppgn.pretrained.natural_images import natural
@@ -20,13 +22,16 @@ from ppgn.pretrained.states import frozen, load_weights, read_state
 __all__ = [
     "Card",
     "Ensemble",
+    "ImageCaptioner",
     "ImageClassifier",
     "ImageGenerator",
+    "ImageTextNetwork",
     "LatentAutoencoder",
     "Preprocessing",
     "TrunkEncoder",
     "biggan",
     "biggan_codes",
+    "captioner",
     "card",
     "cards",
     "classifier",
@@ -36,6 +41,7 @@ __all__ = [
     "from_pretrained",
     "frozen",
     "generator",
+    "image_text",
     "latent_decoder",
     "load",
     "load_weights",

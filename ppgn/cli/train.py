@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from ppgn.cli.train_autoencoders import autoencoder_command, vae_command
+from ppgn.cli.train_captioner import captioner_command
 from ppgn.cli.train_classifier import classifier_command
 from ppgn.cli.train_dae import dae_command
 from ppgn.cli.train_gan import gan_command, vaegan_command
@@ -13,6 +14,7 @@ from ppgn.cli.train_pixels import pixelcnn_command, pixelrnn_command
 
 FAMILIES = {
     "classifier": classifier_command,
+    "captioner": captioner_command,
     "joint": joint_command,
     "dae": dae_command,
     "autoencoder": autoencoder_command,

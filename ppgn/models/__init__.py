@@ -17,6 +17,7 @@ from ppgn.models.biggan import BigGANDeep
 from ppgn.models.bounded import Bounded
 from ppgn.models.caffe_layouts import caffenet, deepsim, places205
 from ppgn.models.caffe_networks import CaffeGenerator, CaffeNetwork
+from ppgn.models.captioner import Captioner
 from ppgn.models.classifier import ConvClassifier, Encoder, ResidualClassifier
 from ppgn.models.conv_autoencoder import Autoencoder, ImageDenoiser
 from ppgn.models.conv_ladder import ConvLadderDenoiser
@@ -25,7 +26,7 @@ from ppgn.models.dcgan import DCGANGenerator
 from ppgn.models.dcgan_discriminator import DCGANDiscriminator
 from ppgn.models.dense_vae import DenseVAE
 from ppgn.models.discriminator import ConditionalDiscriminator
-from ppgn.models.gaussian_vae import VAE
+from ppgn.models.gaussian_vae import VAE, MeanCode
 from ppgn.models.ladder import LadderDenoiser
 from ppgn.models.likelihoods import Bernoulli, Categorical, LogisticMixture, Normal
 from ppgn.models.pixel_space import PixelSpace
@@ -38,11 +39,11 @@ from ppgn.models.vae import ConvVAE, JointVAE
 
 __all__ = [
     "VAE", "Autoencoder", "AutoregressiveGenerator", "Bernoulli", "BigGANDeep", "CaffeGenerator", "CaffeNetwork",
-    "Categorical", "CodeDenoiser", "ConditionalDiscriminator", "ConvClassifier", "ConvLadderDenoiser", "ConvVAE",
-    "DCGANDiscriminator", "DCGANGenerator", "DenseVAE", "DiagonalBiLSTM", "Encoder", "GatedPixelCNN", "ImageDenoiser",
-    "JointVAE", "LadderDenoiser", "LogisticMixture", "Normal", "PixelCNN", "PixelSpace", "ResidualClassifier",
-    "ResidualGenerator", "RowLSTM", "Smoothed", "TinyAutoencoder", "UpconvGenerator", "build", "caffenet", "deepsim",
-    "draw", "load", "places205", "save",
+    "Captioner", "Categorical", "CodeDenoiser", "ConditionalDiscriminator", "ConvClassifier", "ConvLadderDenoiser",
+    "ConvVAE", "DCGANDiscriminator", "DCGANGenerator", "DenseVAE", "DiagonalBiLSTM", "Encoder", "GatedPixelCNN",
+    "ImageDenoiser", "JointVAE", "LadderDenoiser", "LogisticMixture", "MeanCode", "Normal", "PixelCNN", "PixelSpace",
+    "ResidualClassifier", "ResidualGenerator", "RowLSTM", "Smoothed", "TinyAutoencoder", "UpconvGenerator", "build",
+    "caffenet", "deepsim", "draw", "load", "places205", "save",
 ]  # fmt: skip
 
 M = TypeVar("M", bound=nn.Module)
@@ -51,10 +52,10 @@ SPARE = 2**20  # numbers that a network may need beside those in its file: const
 ARCHITECTURES: dict[str, type[nn.Module]] = {
     cls.__name__: cls
     for cls in (
-        Autoencoder, BigGANDeep, CaffeGenerator, CaffeNetwork, CodeDenoiser, ConditionalDiscriminator, ConvClassifier,
-        ConvLadderDenoiser, ConvVAE, DCGANDiscriminator, DCGANGenerator, DenseVAE, DiagonalBiLSTM, GatedPixelCNN,
-        ImageDenoiser, JointVAE, LadderDenoiser, PixelCNN, ResidualClassifier, ResidualGenerator, RowLSTM,
-        TinyAutoencoder, UpconvGenerator, VAE,
+        Autoencoder, BigGANDeep, CaffeGenerator, CaffeNetwork, Captioner, CodeDenoiser, ConditionalDiscriminator,
+        ConvClassifier, ConvLadderDenoiser, ConvVAE, DCGANDiscriminator, DCGANGenerator, DenseVAE, DiagonalBiLSTM,
+        GatedPixelCNN, ImageDenoiser, JointVAE, LadderDenoiser, PixelCNN, ResidualClassifier, ResidualGenerator,
+        RowLSTM, TinyAutoencoder, UpconvGenerator, VAE,
     )
 }  # fmt: skip
 

@@ -3,6 +3,7 @@
 from ppgn.training.augment import DiffAugment
 from ppgn.training.autoencoder import autoencoder_trainer, image_dae_trainer
 from ppgn.training.autoregressive import autoregressive_trainer, bits_per_dim, nats
+from ppgn.training.captioner import captioner_trainer
 from ppgn.training.classifier import classifier_trainer
 from ppgn.training.dae import dae_trainer
 from ppgn.training.gan import gan_trainer
@@ -18,8 +19,8 @@ from ppgn.training.vaegan import vaegan_trainer
 
 __all__ = [
     "HINGE", "MINIMAX", "NON_SATURATING", "RELATIVISTIC", "Balance", "DiffAugment", "GANLoss", "Noise", "Trainer",
-    "Weights", "autoencoder_trainer", "autoregressive_trainer", "average_of", "bits_per_dim", "classifier_trainer",
-    "cosine", "dae_trainer", "elbo", "fit", "gan_trainer", "image_dae_trainer", "importance_bound",
-    "introspective_trainer", "is_main", "join", "joint_trainer", "ladder_trainer", "nats", "run", "vae_trainer",
-    "vaegan_trainer", "weights_of_caffe",
+    "Weights", "autoencoder_trainer", "autoregressive_trainer", "average_of", "bits_per_dim", "captioner_trainer",
+    "classifier_trainer", "cosine", "dae_trainer", "elbo", "fit", "gan_trainer", "image_dae_trainer",
+    "importance_bound", "introspective_trainer", "is_main", "join", "joint_trainer", "ladder_trainer", "nats", "run",
+    "vae_trainer", "vaegan_trainer", "weights_of_caffe",
 ]  # fmt: skip

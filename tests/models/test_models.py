@@ -18,6 +18,7 @@ SMALL = {
     "CaffeNetwork": lambda: models.CaffeNetwork(
         [convolution("conv", "data", 3, 4, 3), relu("relu", "conv"), linear("fc", "conv", 4 * 6 * 10, 5)], (8, 12)
     ),
+    "Captioner": lambda: models.Captioner(("a", "thin", "seven"), (3, 8, 12), width=4, features=8),
     "CodeDenoiser": lambda: models.CodeDenoiser(8, (16, 4, 16)),
     "ConditionalDiscriminator": lambda: models.ConditionalDiscriminator(8, (3, 8, 12), width=4),
     "ConvClassifier": lambda: models.ConvClassifier((3, 8, 12), classes=4, width=4, code=8),
@@ -44,6 +45,7 @@ INPUTS = {
     "BigGANDeep": [(2, 8)],
     "CaffeGenerator": [(2, 4, 3, 3)],
     "CaffeNetwork": [(2, 3, 8, 12)],
+    "Captioner": [(2, 3, 8, 12), (2, 4)],
     "CodeDenoiser": [(2, 8)],
     "ConditionalDiscriminator": [(2, 3, 8, 12), (2, 8)],
     "ConvClassifier": [(2, 3, 8, 12)],
@@ -69,7 +71,8 @@ INPUTS = {
 
 def inputs(name):
     rng = torch.Generator().manual_seed(0)
-    return [torch.rand(shape, generator=rng) for shape in INPUTS[name]]
+    drawn = [torch.rand(shape, generator=rng) for shape in INPUTS[name]]
+    return [drawn[0], (3 * drawn[1]).long()] if name == "Captioner" else drawn  # words are whole numbers
 
 
 @pytest.mark.parametrize("name", sorted(models.ARCHITECTURES))
