@@ -112,6 +112,9 @@ def networks(part: Any, name: str = "") -> Iterator[tuple[str, nn.Module]]:
     elif dataclasses.is_dataclass(part) and not isinstance(part, type):
         for field in dataclasses.fields(part):
             yield from networks(getattr(part, field.name), f"{name}.{field.name}".lstrip("."))
+    elif isinstance(part, tuple | list):
+        for i, one in enumerate(part):
+            yield from networks(one, f"{name}.{i}")
 
 
 def weights(part: Any) -> dict[str, str]:

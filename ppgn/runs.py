@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
@@ -48,6 +49,22 @@ def kernel_of(
     return kernel
 
 
+def groups_of(pipeline: Pipeline, n: int, labels: Tensor | None, name: str | None) -> Tensor | None:
+    """(n,) which chains are asked for the same, where the sampler of that name goes by it; None: all are.
+
+    labels where they tell them apart, else numbers: two chains of one label may still have other pictures to fill.
+    """
+    if name not in ("auto", "smc"):
+        return labels
+    rows = [str(records.describe(pipeline.condition.rows(torch.tensor([i])))) for i in range(n)]
+    first = {text: i for i, text in reversed(list(enumerate(rows)))}
+    apart = torch.tensor([first[text] for text in rows])
+    both = apart if labels is None else torch.stack([apart, labels], 1)
+    if labels is not None and len(labels.unique()) == len(apart.unique()) == len(both.unique(dim=0)):
+        return labels
+    return apart if len(first) > 1 else None
+
+
 def described(pipeline: Pipeline, kernel: Sampler[Any]) -> dict[str, Any]:
     """What a resumed run must share with the first."""
     return {
@@ -57,7 +74,7 @@ def described(pipeline: Pipeline, kernel: Sampler[Any]) -> dict[str, Any]:
         "prior": records.describe(pipeline.prior),
         "origin": records.describe(pipeline.origin),
         "batch_size": pipeline.batch_size,
-        "weights": records.weights(pipeline),
+        "weights": records.weights(replace(pipeline, encoder=None)),  # which no walk uses
     }
 
 

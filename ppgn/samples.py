@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from ppgn import diagnostics, records, runs, saving
+from ppgn import conditions, diagnostics, records, runs, saving
 from ppgn.pipeline import Pipeline
 from ppgn.runs import Choice
 from ppgn.states import pack, unpack
 from ppgn.statistics import Statistics, note, statistics_of
 from ppgn.trace import Trace
-from ppgn.types import Sampler
+from ppgn.types import Filling, Sampler
 
 if TYPE_CHECKING:
     import arviz
@@ -28,13 +28,14 @@ if TYPE_CHECKING:
 class Samples:
     """The end of n chains, and how they got there. All tensors are on the CPU.
 
-    images          (n, C, H, W) in [0, 1], at the last step
+    images          (n, C, H, W) in [0, 1], at the last step: G of the codes
     codes           (n, *latent), at the last step
     log_condition   (steps + 1, n) log p(y | x) at every step, nats, the start first
     exact           whether the sampler leaves p(h) p(y | G(h))^gamma invariant, gamma as in its settings, 1 if not told
     finished        (n,) bool: False for chains that are no draws yet, as those that rejection has not accepted
     failed_at       (n,) the step whose move was NaN or infinite: that chain stopped at its last finite code; -1: none
     labels          (n,) the class asked of each chain, if one was
+    filled          (n, C, H, W) the images with what was known of them in its place, if a part was (inpaint)
     series          name -> (k, n): what `ppgn.statistics` names, of every `thin`-th step after the warm-up; of kernels
                     that finish (rejection, smc), of the end alone
     chain           (k, n, *latent) the codes of those steps, k = 0 unless `thin` was given
@@ -50,6 +51,7 @@ class Samples:
     finished: Tensor
     failed_at: Tensor
     labels: Tensor | None
+    filled: Tensor | None
     series: Mapping[str, Tensor]
     chain: Tensor
     frames: Tensor
@@ -89,6 +91,8 @@ class Samples:
     def save(self, folder: str | Path, overwrite: bool = False) -> None:
         """Write grid.png, chain.gif (the walk), samples.safetensors and run.json, all or nothing.
 
+        Where a part of the images was known, filled.png too: the images with that part in its place.
+
         Raises FileExistsError for a folder with files in it, which `overwrite` allows only if they are an earlier run;
         ValueError for the working directory, NotADirectoryError or PermissionError where no folder can be made.
         """
@@ -102,10 +106,9 @@ class Samples:
     def tensors(self) -> dict[str, Tensor]:
         """Everything but the record, by name."""
         named = {"h", "terms.image", "failed_at"}  # of the state: they have a name of their own
-        labels = {} if self.labels is None else {"labels": self.labels}
         return (
             {name: getattr(self, name) for name in saving.TENSORS}
-            | labels
+            | {name: value for name in saving.OPTIONAL if (value := getattr(self, name)) is not None}
             | {f"series/{key}": value for key, value in self.series.items()}
             | {f"state/{key}": value for key, value in self.state.items() if key not in named}
         )
@@ -128,6 +131,7 @@ class Samples:
             **{name: tensors[name] for name in saving.TENSORS},
             exact=header["exact"],
             labels=tensors.get("labels"),
+            filled=tensors.get("filled"),
             series={name: series[name] for name in header["statistics"]},  # in their order
             record=header,
             state=state,
@@ -176,7 +180,8 @@ class Samples:
         keep: Keep | None = None,
     ) -> Samples:
         """As `resume`, with pictures as often as before; parts of the run are handed to `keep`."""
-        kernel = runs.kernel_of(pipeline, sampler, self.record, self.labels)
+        groups = runs.groups_of(pipeline, len(self.codes), self.labels, self.record["named"])
+        kernel = runs.kernel_of(pipeline, sampler, self.record, groups)
         now = runs.described(pipeline, kernel)
         differing = records.differences({key: self.record.get(key) for key in now}, now)
         if differing:
@@ -231,6 +236,7 @@ def _of_trace(
         finished=ready & (state["failed_at"] < 0),
         failed_at=state["failed_at"],
         labels=labels,
+        filled=_filled(kernel, state["terms.image"]),
         series={name: series[:, i] for i, name in enumerate(noted)},
         chain=trace.chain,
         frames=trace.frames,
@@ -239,6 +245,14 @@ def _of_trace(
         record={**record, "statistics": list(noted), "ends": ends, "interrupted": trace.interrupted},
         state=state,
     )
+
+
+def _filled(kernel: Sampler[Any], images: Tensor) -> Tensor | None:
+    """The images with what was known of them in its place, if the walk's condition has one such part."""
+    if not isinstance(kernel.target, Pipeline):
+        return None
+    fillings = [part for part in conditions.walk(kernel.target.condition) if isinstance(part, Filling)]
+    return fillings[0].composite(images) if len(fillings) == 1 else None
 
 
 class ChainError(RuntimeError):

@@ -15,14 +15,14 @@ from torch import Tensor
 
 from ppgn import checkpoints, files, named, records, runs
 from ppgn.checks import require_shape
-from ppgn.conditions import ClassLabel, Inpaint, Views
+from ppgn.conditions import class_asked
 from ppgn.pipeline import Pipeline
 from ppgn.random import streams
 from ppgn.runs import Choice
 from ppgn.samples import Samples, walked
 from ppgn.statistics import Statistics, note, statistics_of
 from ppgn.trace import begun, chains_to_show
-from ppgn.types import Condition, Density
+from ppgn.types import Density
 
 
 def sample(
@@ -47,8 +47,8 @@ def sample(
                why), a Sampler made for this pipeline, a function that makes one from it, or None for the one it
                recommends. To rejection and smc, `steps` is a budget: they stop when they are done
     progress   a bar on a terminal
-    start      first codes (n, *latent), or a Density to draw them from; None: the pipeline's start, its prior, or
-               standard normals
+    start      first codes (n, *latent), as `pipeline.encode` gives them of images, or a Density to draw them from;
+               None: the pipeline's start, its prior, or standard normals
     warmup     of the steps, so many adapt the sampler and are not counted as draws; None: half of them, 1,000 at most,
                for a walk asked for by name, and what the sampler's own settings say otherwise
                Neither warmup nor thin say anything to rejection and smc
@@ -76,9 +76,11 @@ def sample(
     before = checkpoints.read(checkpoint)
     if before is not None and steps < before.steps:
         raise ValueError(f"the checkpoint has {before.steps} steps already, so that steps must be as many, got {steps}")
-    plan = _plan(pipeline, sampler, n, steps, seed, warmup, labels, before, progress)
+    asked_for = sampler if isinstance(sampler, str) else None
+    groups = runs.groups_of(pipeline, n, labels, asked_for)
+    plan = _plan(pipeline, sampler, n, steps, seed, warmup, groups, before, progress)
     choice = None if isinstance(sampler, str) else sampler
-    kernel = runs.kernel_of(pipeline, choice, plan, labels)
+    kernel = runs.kernel_of(pipeline, choice, plan, groups)
     plan["warmup"] = _warmup(plan["warmup"], kernel.settings, steps)
     record = {
         "n": n,
@@ -183,11 +185,9 @@ def _density_of_start(pipeline: Pipeline, start: Density | None) -> Density | No
 
 
 def _labels(pipeline: Pipeline, n: int) -> Tensor | None:
-    """The class asked of each chain (n,), if one is, of the image, its views or what fills its hole."""
-    asked: Condition | None = pipeline.condition
-    while isinstance(asked, Views | Inpaint):
-        asked = asked.condition if isinstance(asked, Views) else asked.inside
-    if not isinstance(asked, ClassLabel):
+    """The class asked of each chain (n,), if one is."""
+    asked = class_asked(pipeline.condition)
+    if asked is None:
         return None
     label = asked.label.cpu()
     if label.ndim == 1 and len(label) != n:

@@ -32,7 +32,7 @@ from ppgn.pretrained.latents import LatentAutoencoder
 from ppgn.pretrained.natural_images import Encoding
 from ppgn.pretrained.preprocessing import Preprocessing
 from ppgn.pretrained.sharing import kinds
-from ppgn.types import Sampler
+from ppgn.types import Density, Sampler
 
 
 class Known(NamedTuple):
@@ -44,7 +44,12 @@ class Known(NamedTuple):
 
 
 RECORDS: dict[str, Known] = {
+    "all_of": Known(conditions.AllOf, conditions.all_of),
+    "any_of": Known(conditions.AnyOf, conditions.any_of),
+    "caption": Known(conditions.Caption, conditions.caption),
     "class_label": Known(conditions.ClassLabel, conditions.class_label),
+    "complement": Known(conditions.Complement, conditions.complement),
+    "composited": Known(priors.Composited, priors.composited),
     "dae": Known(priors.DAE, priors.dae),
     "discriminator": Known(
         priors.DiscriminatorPrior,
@@ -53,17 +58,26 @@ RECORDS: dict[str, Known] = {
     ),
     "gaussian": Known(priors.Gaussian, priors.gaussian),
     "geometric": Known(samplers.geometric, samplers.geometric),
+    "in_turn": Known(conditions.InTurn, conditions.in_turn),
     "inpaint": Known(conditions.Inpaint, conditions.inpaint),
     "joint": Known(priors.Joint, priors.joint),
     "linear": Known(samplers.linear, samplers.linear),
+    "mixture": Known(conditions.Mixture, conditions.mixture),
     "none": Known(priors.NoPrior, priors.none),
     "pixelcnn": Known(priors.PixelDensity, priors.pixelcnn),
     "preprocessing": Known(Preprocessing, Preprocessing),
     "realism": Known(conditions.Realism, conditions.realism),
+    "redrawn": Known(samplers.redrawn, samplers.redrawn),
+    "region": Known(conditions.Region, conditions.region),
+    "regression": Known(conditions.Regression, conditions.regression),
+    "segmentation": Known(conditions.Segmentation, conditions.segmentation),
+    "soft_label": Known(conditions.SoftLabel, conditions.soft_label),
+    "text": Known(conditions.Text, conditions.text),
     "truncated_gaussian": Known(
         priors.TruncatedGaussian, priors.truncated_gaussian, {"mean": "normal.mean", "std": "normal.std"}
     ),
     "unconditional": Known(conditions.Unconditional, conditions.unconditional),
+    "unit": Known(conditions.Unit, conditions.unit),
     "vae": Known(priors.EvidenceBound, priors.vae),
     "views": Known(conditions.Views, conditions.views),
 }
@@ -72,7 +86,7 @@ ADAPTERS: dict[str, type[nn.Module]] = {
     cls.__name__: cls
     for cls in (
         Encoding, Ensemble, ImageClassifier, ImageGenerator, LatentAutoencoder, TrunkEncoder, models.Encoder,
-        models.AutoregressiveGenerator, models.PixelSpace,
+        models.AutoregressiveGenerator, models.MeanCode, models.PixelSpace,
     )
 }  # fmt: skip
 KERNELS: dict[str, Callable[..., Sampler[Any]]] = {
@@ -169,6 +183,14 @@ def decode_sampler(described: Any, kept: Kept) -> Callable[[Pipeline], Sampler[A
     if described.get("is") == "cycle":
         inner = [decode_sampler(one, kept) for one in described["samplers"]]
         return lambda pipeline: samplers.cycle(*(build(pipeline) for build in inner if build is not None))
+    if described.get("is") == "restarting":
+        lap, every, start = (described[name] for name in ("sampler", "every", "start"))
+        each, beginning = decode_sampler(lap, kept), decode(start, kept)
+        if each is None:
+            raise DamagedFileError("restarting must have a sampler for its laps, got none")
+        kinds.require(every, int, "every of restarting")
+        kinds.require(beginning, Density, "start of restarting")
+        return lambda pipeline: samplers.restarting(each(pipeline), every, beginning)
     builder = _of(KERNELS, described.get("is"), "sampler")
     settings = arguments(described, builder, kept)
     return lambda pipeline: builder(pipeline, **settings)
@@ -190,18 +212,27 @@ def arguments(described: Mapping[str, Any], builder: Callable[..., Any], kept: K
 
 
 def _encode_kernel(kernel: Sampler[Any], pipeline: Pipeline, kept: Kept) -> Any:
-    if kernel.name == "cycle":
-        inner = [{"is": one["name"], **_settings(one, kept)} for one in kernel.settings.values()]
-        described: dict[str, Any] = {"is": "cycle", "samplers": inner}
-    else:
-        described = {"is": kernel.name, **_settings(kernel.settings, kept)}
-    names = [one["is"] for one in described.get("samplers", [described])]
-    if not set(names) <= KERNELS.keys():
-        raise TypeError(f"sampler must be one of {', '.join(KERNELS)}, or a cycle of them, to be saved, got {names}")
+    described = _walk(kernel.name, kernel.settings, kept)
     rebuilt = decode_sampler(described, kept)
     if rebuilt is None or rebuilt(pipeline).exact != kernel.exact:
         raise TypeError(f"sampler must be the {kernel.name} of ppgn.samplers to be saved, got another of that name")
     return described
+
+
+def _walk(name: str, settings: Mapping[str, Any], kept: Kept) -> dict[str, Any]:
+    """A sampler by its name and settings, those inside it too."""
+    if name == "cycle":
+        inner = [one for key, one in settings.items() if key != "name"]
+        return {"is": name, "samplers": [_walk(one["name"], one, kept) for one in inner]}
+    if name == "restarting":
+        if settings["laps"] is not None:
+            raise TypeError("restarting must have one sampler for all laps to be saved, not a function of the lap")
+        lap, start = settings["sampler"], encode(settings["start"], "the sampler's start", kept)
+        return {"is": name, "sampler": _walk(lap["name"], lap, kept), "every": settings["every"], "start": start}
+    if name not in KERNELS:
+        known = f"{', '.join(KERNELS)}, or a cycle or restarts of them"
+        raise TypeError(f"sampler must be one of {known}, to be saved, got {name!r}")
+    return {"is": name, **_settings(settings, kept)}
 
 
 def _settings(settings: Mapping[str, Any], kept: Kept) -> dict[str, Any]:

@@ -39,7 +39,7 @@ from ppgn.types import Condition, Density, Prior
 
 PARTS: dict[str, Any] = {
     "generator": nn.Module, "prior": Prior, "classifier": nn.Module | None, "condition": Condition,
-    "start": Density | None,
+    "start": Density | None, "encoder": nn.Module | None,
 }  # fmt: skip
 UNFIT = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
 
@@ -147,7 +147,7 @@ def _pipeline(config: dict[str, Any], kept: parts.Kept, origin: dict[str, str]) 
     shape, size = config["latent_shape"], config["batch_size"]
     kinds.require(shape, list[int] | None, "latent_shape")
     kinds.require(size, int | None, "batch_size")
-    made = {part: parts.decode(config[part], kept) for part in PARTS}
+    made = {part: parts.decode(config.get(part), kept) for part in PARTS}  # an encoder is new
     for part, kind in PARTS.items():
         kinds.require(made[part], kind, part)
     pipeline = Pipeline(

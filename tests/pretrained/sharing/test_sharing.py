@@ -161,8 +161,8 @@ def test_precision_is_kept(foreign, tmp_path):
 
 def test_a_network_that_serves_twice_is_saved_once(folder):
     assert sorted(path.name for path in folder.iterdir()) == [
-        "README.md", "classifier.safetensors", "config.json", "generator.safetensors", "prior.denoiser.safetensors",
-        "tensors.safetensors",
+        "README.md", "classifier.safetensors", "config.json", "encoder.safetensors", "generator.safetensors",
+        "prior.denoiser.safetensors", "tensors.safetensors",
     ]  # fmt: skip
     loaded = pretrained.from_pretrained(folder)
     assert loaded.condition.classifier is loaded.classifier
@@ -175,6 +175,11 @@ def test_a_network_that_serves_twice_is_saved_once(folder):
         lambda p: ppgn.samplers.activation_max(p, bounds=(-1.0, torch.ones(4))),
         lambda p: ppgn.samplers.mala(p, 0.1, warmup=2, moves=2),
         lambda p: ppgn.samplers.cycle(ppgn.samplers.isir(p, 3), ppgn.samplers.mala(p, 0.1)),
+        lambda p: ppgn.samplers.restarting(ppgn.samplers.ula(p, 0.1), 2, ppgn.priors.gaussian((4,), mean=1.0)),
+        lambda p: ppgn.samplers.restarting(
+            ppgn.samplers.cycle(ppgn.samplers.isir(p, 3), ppgn.samplers.mala(p, 0.1)), 1, p.prior
+        ),
+        lambda p: ppgn.samplers.mala_approx(p, ppgn.samplers.redrawn(0.01, 0.1, every=2, seed=3), 0.1, 0.1),
         lambda p: ppgn.samplers.best_of_n(p, 4),
         lambda p: ppgn.samplers.rejection(p, draws=64),
         lambda p: ppgn.samplers.mala_approx(
@@ -211,11 +216,22 @@ def test_known_pixels_come_back_to_the_same_bits(foreign, tmp_path):
     assert same(here(pretrained.from_pretrained(tmp_path / "mine", modules=modules)), here(pipeline))
 
 
+def test_turns_come_back_to_the_same_bits(foreign, tmp_path):
+    hole = ppgn.masks.square(8, 3)
+    turns = [foreign.condition, ppgn.conditions.inpaint(torch.full((3, 8, 8), 0.25), hole, inside=foreign.condition)]
+    pipeline = foreign.given(ppgn.conditions.in_turn(turns, every=2, again=False))
+    pretrained.save(pipeline, tmp_path / "mine")
+    modules = {"generator": foreign.generator, "condition.conditions.0.classifier": foreign.condition.classifier}
+    loaded = pretrained.from_pretrained(tmp_path / "mine", modules=modules)
+    assert same(here(loaded), here(pipeline))
+    assert (loaded.condition.every, loaded.condition.again) == (2, False)
+
+
 def test_all_priors_and_samplers_can_be_saved():
     """A new one has to be listed."""
-    iterators, ramps = {"chain", "walk"}, {"linear", "geometric"}
+    iterators, ramps = {"chain", "walk"}, {"linear", "geometric", "redrawn"}
     builders = {name for name in ppgn.samplers.__all__ if name.islower()} - iterators - ramps
-    assert builders == {*parts.KERNELS, "cycle"}
+    assert builders == {*parts.KERNELS, "cycle", "restarting"}
     assert {name for name in ppgn.priors.__all__ if name.islower()} | ramps <= parts.RECORDS.keys()
 
 
@@ -252,13 +268,17 @@ def other_gaussian(sampler):
     ("change", "message"),
     [
         ({"generator": lambda h: h}, r"generator must be a network \(an nn.Module\).*got the function .*<lambda>"),
-        ({"prior": SimpleNamespace(score=None)}, r"prior must be .* one of class_label, dae.*got a SimpleNamespace"),
+        ({"prior": SimpleNamespace(score=None)}, r"prior must be .* one of all_of, any_of.*got a SimpleNamespace"),
         ({"condition": SimpleNamespace(log_prob=None, rows=None)}, "condition must be .* got a SimpleNamespace"),
         (
             {"sampler": lambda p: ppgn.samplers.ula(p, lambda step: 0.1)},
             r"the sampler's step_size must be .*linear.* got the function .*<lambda>",
         ),
-        ({"sampler": lambda p: other_gaussian(walk(p))}, r"sampler must be one of activation_max.*got \['mine'\]"),
+        ({"sampler": lambda p: other_gaussian(walk(p))}, r"sampler must be one of activation_max.*got 'mine'"),
+        (
+            {"sampler": lambda p: ppgn.samplers.restarting(lambda lap: walk(p), 2, ppgn.priors.gaussian((4,)))},
+            "restarting must have one sampler for all laps to be saved, not a function of the lap",
+        ),
         (
             {"sampler": lambda p: dataclasses.replace(walk(p), exact=True)},
             "sampler must be the mala_approx of ppgn.samplers",

@@ -127,13 +127,26 @@ def test_a_missing_file(folder, name):
             files.DamagedFileError,
             r"with its sha256, got 'generator\.safetensors'",
         ),
-        (lambda c: c["prior"].update({"is": "os.system"}), files.DamagedFileError, "part must be one of class_label"),
+        (lambda c: c["prior"].update({"is": "os.system"}), files.DamagedFileError, "part must be one of all_of"),
         (lambda c: c["prior"].update(speed=1), files.DamagedFileError, "dae must be described by denoiser, sigma"),
         (lambda c: c["prior"].pop("sigma"), files.DamagedFileError, "dae must be described by denoiser, sigma"),
         (
             lambda c: c["sampler"].update({"is": "eval"}),
             files.DamagedFileError,
             "sampler must be one of activation_max",
+        ),
+        (lambda c: c.update(sampler={"is": "restarting"}), files.DamagedFileError, "but KeyError: 'sampler'"),
+        (
+            lambda c: c.update(
+                sampler={"is": "restarting", "sampler": c["sampler"], "every": "2", "start": c["start"]}
+            ),
+            files.DamagedFileError,
+            "every of restarting must be int, got a str",
+        ),
+        (
+            lambda c: c.update(sampler={"is": "restarting", "sampler": c["sampler"], "every": 2, "start": None}),
+            files.DamagedFileError,
+            "start of restarting must be Density, got a NoneType",
         ),
         (lambda c: c["generator"].update(network="x"), files.DamagedFileError, "network must be one of generator"),
         (
