@@ -11,13 +11,37 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
+from ppgn import folders
+
 GAP = 2  # pixels between pictures
+LUMINANCE = torch.tensor([0.299, 0.587, 0.114])  # ITU-R BT.601
 SMALLEST = 56  # pictures are enlarged by a whole factor until a side has about so many pixels
 
 
 def to_uint8(images: Tensor) -> Tensor:
     """Float images in [0, 1] -> uint8 on the same device, rounded; values outside are clipped."""
     return (images.clamp(0, 1) * 255).round().to(torch.uint8)
+
+
+def read(path: str | Path, image_shape: Sequence[int] | None = None) -> Tensor:
+    """A picture from a file as (1, C, H, W) in [0, 1], grey or RGB.
+
+    image_shape   (C, H, W) to bring it to, H = W: its short side is resized, its middle square kept, RGB made grey by
+                  its luminance or grey repeated; None: as it is
+
+    Raises FileNotFoundError, or ValueError for what is no picture, or a shape that is not square.
+    """
+    path = Path(path)
+    if image_shape is not None and (len(image_shape) != 3 or image_shape[1] != image_shape[2]):
+        raise ValueError(f"pictures are brought to squares (C, H, H), got {tuple(image_shape)}")
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no file {path}")
+    array = folders.decode([path.read_bytes()], None if image_shape is None else image_shape[1], [str(path)])
+    image = torch.from_numpy(array.copy()).float().div(255)
+    image = image[:, None] if image.ndim == 3 else image.movedim(3, 1)
+    if image_shape is None or image.shape[1] == image_shape[0]:
+        return image
+    return image.expand(-1, 3, -1, -1) if image.shape[1] == 1 else (image * LUMINANCE.view(3, 1, 1)).sum(1, True)
 
 
 def grid(

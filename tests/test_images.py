@@ -57,3 +57,25 @@ def test_gif(tmp_path):
         walk.seek(3)
         assert walk.info["duration"] == 1500
         assert walk.convert("RGB").getpixel((4, 4)) == pytest.approx((180, 0, 0), abs=2)
+
+
+def test_a_picture_is_brought_to_the_shape_asked_for(tmp_path):
+    colours = np.zeros((4, 6, 3), np.uint8)
+    colours[:, 1:5] = (255, 0, 0)
+    Image.fromarray(colours).save(tmp_path / "red.png")
+    assert images.read(tmp_path / "red.png").shape == (1, 3, 4, 6)
+    grey = images.read(tmp_path / "red.png", (1, 4, 4))
+    assert torch.allclose(grey, torch.full((1, 1, 4, 4), 0.299))
+    Image.fromarray(np.full((5, 5), 51, np.uint8)).save(tmp_path / "grey.png")
+    assert torch.equal(images.read(tmp_path / "grey.png", (3, 5, 5)), torch.full((1, 3, 5, 5), 0.2))
+    assert images.read(tmp_path / "grey.png", (1, 3, 3)).shape == (1, 1, 3, 3)
+
+
+def test_what_is_no_picture_is_told(tmp_path):
+    with pytest.raises(FileNotFoundError, match="there is no file"):
+        images.read(tmp_path / "none.png")
+    (tmp_path / "text.png").write_text("text")
+    with pytest.raises(ValueError, match=r"text\.png must be a picture that can be read"):
+        images.read(tmp_path / "text.png")
+    with pytest.raises(ValueError, match=r"pictures are brought to squares \(C, H, H\), got \(1, 4, 5\)"):
+        images.read(tmp_path / "text.png", (1, 4, 5))

@@ -1,4 +1,4 @@
-"""`--label`: classes by number, by name, all of them, or none."""
+"""`--label`: classes by number, by name, or all of them."""
 
 from __future__ import annotations
 
@@ -7,26 +7,14 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-from ppgn.conditions import class_label
-from ppgn.pipeline import Pipeline
 from ppgn.types import NamedClasses
 
 
-def labelled(pipeline: Pipeline, label: Sequence[str], n: int) -> tuple[Pipeline, int]:
-    """The pipeline under the labels, n chains of each, and the number of chains; as it is for the label `none`.
-
-    Raises ValueError for a pipeline without a classifier or for what is no class of it.
-    """
-    if list(label) == ["none"]:
-        return pipeline, n
-    if pipeline.classifier is None:
-        raise ValueError("labels need a classifier, and the model was saved without one; leave out --label")
-    labels = [one for one in classes(pipeline.classifier, label, class_count(pipeline)) for _ in range(n)]
-    return pipeline.given(class_label(pipeline.classifier, labels)), len(labels)
-
-
 def classes(classifier: nn.Module, label: Sequence[str], count: int) -> list[int | str]:
-    """The classes asked for, of so many: numbers, and names where the classifier has names."""
+    """The classes asked for, of so many: numbers, and names where the classifier has names.
+
+    Raises ValueError for what is no class.
+    """
     if list(label) == ["all"]:
         return list(range(count))
     has_names = isinstance(classifier, NamedClasses) and len(classifier.class_names) > 0
@@ -40,10 +28,8 @@ def classes(classifier: nn.Module, label: Sequence[str], count: int) -> list[int
 
 
 @torch.no_grad()
-def class_count(pipeline: Pipeline) -> int:
+def class_count(classifier: nn.Module, image_shape: tuple[int, ...]) -> int:
     """How many logits the classifier gives, by one image: no network need tell."""
-    if pipeline.latent_shape is None or pipeline.classifier is None:
-        raise ValueError("labels need a latent_shape and a classifier, and the model was saved without")
-    weights = next(pipeline.classifier.parameters(), torch.empty(0))
-    image = pipeline.generator(torch.zeros(1, *pipeline.latent_shape, device=weights.device, dtype=weights.dtype))
-    return int(pipeline.classifier(image).shape[1])
+    weights = next(classifier.parameters(), torch.empty(0))
+    image = torch.zeros(1, *image_shape, device=weights.device, dtype=weights.dtype)
+    return int(classifier(image).shape[1])

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import MISSING, Field, dataclass, fields
+from dataclasses import dataclass
 from functools import cached_property
-from inspect import Parameter, Signature, signature
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, get_type_hints
+from typing import Annotated, Any, TypeVar
 
 import torch
 import typer
 
 from ppgn import models, training
 from ppgn.checks import require_shape
+from ppgn.cli import commands
 from ppgn.data import Batch, ImageSet, batches, load
 
 B = TypeVar("B")
@@ -128,32 +128,7 @@ def command(**defaults: Any) -> Callable[[Callable[..., None]], Callable[..., No
 
     defaults: of the common options that every family has its own for: steps, batch_size, learning_rate, ...
     """
-
-    def decorate(function: Callable[..., None]) -> Callable[..., None]:
-        hints = get_type_hints(Options, include_extras=True)
-        common = [
-            Parameter(
-                f.name, Parameter.KEYWORD_ONLY, default=defaults.get(f.name, _default(f)), annotation=hints[f.name]
-            )
-            for f in fields(Options)
-        ]
-        own_hints = get_type_hints(function, include_extras=True)
-        own = [
-            p.replace(kind=Parameter.KEYWORD_ONLY, annotation=own_hints[p.name])
-            for p in list(signature(function).parameters.values())[1:]
-        ]
-        listed = [*common[:2], *own, *common[2:]]
-
-        def called(**given: Any) -> None:
-            shared = Options(**{p.name: given[p.name] for p in common})
-            function(shared, **{p.name: given[p.name] for p in own})
-
-        called.__doc__, called.__name__ = function.__doc__, function.__name__
-        called.__annotations__ = {p.name: p.annotation for p in listed}
-        vars(called)["__signature__"] = Signature(listed)
-        return called
-
-    return decorate
+    return commands.command(Options, first=2, **defaults)
 
 
 def choice(table: dict[str, B], text: str, name: str) -> B:
@@ -199,8 +174,3 @@ def check_images(images: ImageSet, encoder: models.ConvClassifier, path: Path) -
     """Raise ValueError for images of another shape than the encoder's."""
     needed = tuple(encoder.config["image_shape"])
     require_shape("images", images.image_shape, needed, f"the encoder {path} was made for those")
-
-
-def _default(field: Field[Any]) -> Any:
-    """Of a field; what has none is asked for."""
-    return Parameter.empty if field.default is MISSING else field.default

@@ -36,7 +36,7 @@ def test_a_name_where_there_are_none():
 
 
 def test_classes_are_counted_by_an_image(digits):
-    assert class_count(digits) == 10
+    assert class_count(digits.classifier, (1, 28, 28)) == 10
 
 
 def test_a_class_by_name_is_the_class_by_number(call, tmp_path):
