@@ -3,6 +3,7 @@
     python benchmarks/bundle.py mnist train --data mnist.npz --work runs/mnist      # about 60 minutes on 2 cores
     python benchmarks/bundle.py mnist pack --work runs/mnist
 
+With `--only captioner` one network is trained or packed, and the others' files stay as they are.
 A run that was stopped goes on where it was. Everything but the judge sees the first half of the training images; the
 judge sees the other half, has another architecture and another seed, and is never a condition.
 """
@@ -39,18 +40,35 @@ def train(recipe: Recipe, sources: list[Path], work: Path, only: list[str]) -> N
         subprocess.run([sys.executable, "-m", "ppgn", *arguments, "--resume"], cwd=work, check=True)
 
 
-def pack(bundle: str, work: Path) -> None:
-    """Write weights and cards; the rest of bundle.json (variants and their settings) is kept as it is."""
+def pack(bundle: str, work: Path, only: list[str]) -> None:
+    """Write weights and cards, of all or of some; the rest of bundle.json (variants and their settings) is kept as it
+    is, and with `only` the other networks' files too."""
     recipe, out = RECIPES[bundle], WEIGHTS / bundle
     out.mkdir(parents=True, exist_ok=True)
     images = data.load(str(work / recipe.files[0]), size=recipe.size)
     test = data.load(str(work / recipe.files[0]), "test") if recipe.has_test else images
-    for name in recipe.networks:
+    for name in only or recipe.networks:
         tensors, header = files.read_tensors(work / recipe.weights(name))
-        files.write_tensors(out / f"{name}.safetensors", stored(tensors, recipe.half), header)
-    for name, (role, _) in recipe.networks.items():
-        write_card(recipe, name, role, work, out, test)
-    described = files.read_json(out / "bundle.json") | {"networks": list(recipe.networks)}
+        half = recipe.half or name in recipe.halved
+        files.write_tensors(out / f"{name}.safetensors", stored(tensors, half), header)
+    for name in only or recipe.networks:
+        write_card(recipe, name, recipe.networks[name][0], work, out, test)
+    described = files.read_json(out / "bundle.json")
+    if only:
+        described["networks"] += [name for name in only if name not in described["networks"]]
+    else:
+        described |= {"networks": list(recipe.networks), "sha256": write_statistics(recipe, work, out, images, test)}
+    if "image-dae" in (only or recipe.networks):
+        described["sha256"]["images.safetensors"] = write_pixels(recipe, out, images)
+    files.write_json(out / "bundle.json", described)
+    for card in pretrained.cards(bundle):
+        print(card.name, card.path.stat().st_size, dict(card.measured))
+
+
+def write_statistics(
+    recipe: Recipe, work: Path, out: Path, images: data.ImageSet, test: data.ImageSet
+) -> dict[str, str]:
+    """What real images are like, where it is known; the sha256 of each file."""
     statistics = []
     if recipe.coded:
         write_codes(recipe, work, out, images)
@@ -58,10 +76,7 @@ def pack(bundle: str, work: Path) -> None:
     if "judge" in recipe.networks:
         write_reference(recipe, out, images, test)
         statistics.append("reference.safetensors")
-    described |= {"sha256": {name: files.sha256(out / name) for name in statistics}}
-    files.write_json(out / "bundle.json", described)
-    for card in pretrained.cards(bundle):
-        print(card.name, card.path.stat().st_size, dict(card.measured))
+    return {name: files.sha256(out / name) for name in statistics}
 
 
 def stored(tensors: dict[str, torch.Tensor], half: bool) -> dict[str, torch.Tensor]:
@@ -74,6 +89,8 @@ def write_card(recipe: Recipe, name: str, role: str, work: Path, out: Path, test
     path = out / f"{name}.safetensors"
     _, header = files.read_tensors(path)
     code = header["config"].get("code", header["config"].get("latent"))
+    if header["architecture"] == "ImageDenoiser":  # whose codes are images
+        code = header["config"]["image_shape"]
     part = header["trained"]["part"]
     shape = [code] if isinstance(code, int) else code
     files.write_json(out / f"{name}.json", {
@@ -84,6 +101,17 @@ def write_card(recipe: Recipe, name: str, role: str, work: Path, out: Path, test
         "latent_shape": shape, "value_range": None if name in ("dae", "ladder", "prior") else [0.0, 1.0],
         "source": "trained here, by command", "revision": None, "licence": "MIT",
     })  # fmt: skip
+
+
+def write_pixels(recipe: Recipe, out: Path, images: data.ImageSet) -> str:
+    """Mean and spread of real images' pixels, where walks on pixels start; the file's sha256."""
+    _, header = files.read_tensors(out / "image-dae.safetensors")
+    part = header["trained"]["part"]
+    x = data.to_float(images.part(part).images)
+    moments = {"mean": x.mean(0), "std": x.std(0).clamp(min=0.01)}  # some are always black
+    path = out / "images.safetensors"
+    files.write_tensors(path, moments, {"of": f"pixels of {recipe.images} training images {part}"})
+    return files.sha256(path)
 
 
 @torch.no_grad()
@@ -120,14 +148,14 @@ def main() -> None:
     parser.add_argument("what", choices=["train", "pack"])
     parser.add_argument("--data", type=Path, nargs="+", help="the image sets, for train; default: their usual names")
     parser.add_argument("--work", type=Path, help="where its runs are; default: under runs/")
-    parser.add_argument("--only", nargs="*", default=[], help="networks to train")
+    parser.add_argument("--only", nargs="*", default=[], help="networks to train or pack")
     arguments = parser.parse_args()
     recipe = RECIPES[arguments.bundle]
     work = arguments.work or Path("runs") / (recipe.work or arguments.bundle)
     if arguments.what == "train":
         train(recipe, arguments.data or list(map(Path, recipe.files)), work, arguments.only)
     else:
-        pack(arguments.bundle, work)
+        pack(arguments.bundle, work, arguments.only)
 
 
 if __name__ == "__main__":

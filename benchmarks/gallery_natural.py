@@ -18,7 +18,7 @@ from torch import Tensor
 
 import ppgn
 from ppgn import pretrained
-from ppgn.conditions import class_label, inpaint, views
+from ppgn.conditions import class_label, inpaint, region, views
 
 SEED = 0
 WALK = {"china.jpg": ("volcano", "lakeside"), "flower.jpg": ("daisy", "jellyfish")}
@@ -27,6 +27,7 @@ NEW = ("junco", "goldfish", "tabby", "daisy", "volcano", "jellyfish")
 EACH, NEW_SIDE, DRAWN = 3, 128, 110  # new pictures of a class, pixels, steps of the prior's own walk
 HOLE, HOLE_SIDE = 80, 192
 FILLS = {"china.jpg": ("stupa", "volcano", "castle"), "flower.jpg": ("daisy", "goldfish", "bee")}
+HALVES = {"china.jpg": ("volcano", "lakeside"), "flower.jpg": ("goldfish", "strawberry")}  # left, right
 LOOSE = (
     3.0  # standard deviation of known pixels, in [0, 1]: so much weight has the paper's fourth epsilon beside a logit
 )
@@ -115,6 +116,30 @@ def holes() -> Drawn:
     return Drawn(beside(parts, gap=2), f"{told(chances)} Known pixels are met to {off:.2f} of 1 (root mean square).")
 
 
+def halves() -> Drawn:
+    """A photograph walked towards one class on its left and another on its right, each seen within its half alone."""
+    coder, squeezenet = thirdparty.taef2(), thirdparty.squeezenet(fit="whole")
+    begin = torch.cat([photograph(file, SIDE) for file in HALVES])
+    left = (torch.arange(SIDE) < SIDE // 2).expand(SIDE, SIDE)
+    parts = []
+    for side, mask in enumerate((left, ~left)):
+        labels = [labels[side] for labels in HALVES.values()]
+        logit = class_label(squeezenet, labels, objective="logit")
+        parts.append((region(views(logit, **VIEWS), mask, fill=0.5, crop=True), class_label(squeezenet, labels), mask))
+    pipeline = pretrained.natural(coder, SIDE, variant="joint", batch_size=4).given(parts[0][0] + parts[1][0])
+    made = ppgn.sample(pipeline, len(begin), WALKED, SEED, start=coder.encode(begin), frames=0).images
+    with torch.no_grad():
+        chances = torch.stack([
+            torch.cat([region(asked, mask, crop=True).log_prob(at).exp() for _, asked, mask in parts])
+            for at in (begin, made)
+        ])  # fmt: skip
+    shown = []
+    for i, (file, labels) in enumerate(HALVES.items()):
+        shown.append((file, ppgn.images.grid(begin[i : i + 1])))
+        shown.append((f"{labels[0]} | {labels[1]}", ppgn.images.grid(made[i : i + 1])))
+    return Drawn(beside(shown, gap=2), told(chances))
+
+
 def _around(images: Tensor, hole: Tensor) -> Tensor:
     """The mean colour (N, 3, 1, 1) of what is known within 8 pixels of the hole."""
     near = torch.nn.functional.max_pool2d(hole[None].float(), 17, 1, 8)[0].bool() & ~hole
@@ -125,6 +150,10 @@ PICTURES = {
     "photographs-walk": Picture(
         walks, f"Photographs walked towards ImageNet classes ({SIDE} px): TAEF2 is generator and, with its encoder, "
         "the joint prior; SqueezeNet is the condition; the released rule.",
+    ),
+    "photographs-halves": Picture(
+        halves, "Photographs walked towards one ImageNet class on the left and another on the right, in a region each: "
+        "TAEF2 and SqueezeNet as above.",
     ),
     "natural-classes": Picture(
         fresh, f"New pictures ({NEW_SIDE} px) of ImageNet classes: left of each pair a draw of the prior on TAEF2's "

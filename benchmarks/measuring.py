@@ -10,7 +10,8 @@ import torch
 from recipes import Recipe
 from torch import Tensor, nn
 
-from ppgn import data, evaluation, files, models, pretrained
+from ppgn import data, evaluation, files, models, pretrained, strokes
+from ppgn.models.captioner import padded
 from ppgn.training.ladder import linear_error
 
 Figures = dict[str, float]
@@ -22,8 +23,12 @@ def measure(recipe: Recipe, name: str, work: Path, out: Path, test: data.ImageSe
     network, x = models.load(out / f"{name}.safetensors"), data.to_float(test.images)
     if isinstance(network, models.ConvLadderDenoiser):
         return over_linear_by_level(recipe, network, latents(work, x[:1000]))
+    if isinstance(network, models.Captioner):
+        return of_captioner(network, x, test.labels, out / f"{name}.safetensors")
     if isinstance(network, models.ConvClassifier | models.ResidualClassifier):
         return {"test accuracy": round(evaluation.agreement(network, x, test.labels), 4)}
+    if isinstance(network, models.ImageDenoiser):
+        return of_denoiser(network, x, out / f"{name}.safetensors")
     encoder = encoder_of(recipe, name, work, out)
     h = evaluation.in_parts(encoder, x)
     if isinstance(network, models.CodeDenoiser):
@@ -37,12 +42,30 @@ def measure(recipe: Recipe, name: str, work: Path, out: Path, test: data.ImageSe
     return found
 
 
-def of_denoiser(network: models.CodeDenoiser, h: Tensor, path: Path) -> Figures:
+def of_denoiser(network: models.CodeDenoiser | models.ImageDenoiser, h: Tensor, path: Path) -> Figures:
     _, header = files.read_tensors(path)
     sigma = header["trained"]["sigma"]
     noise = torch.randn(h.shape, generator=torch.Generator().manual_seed(0))
-    left = (network(h + sigma * noise) - h).square().mean() / sigma**2
+    left = (evaluation.in_parts(network, h + sigma * noise) - h).square().mean() / sigma**2
     return {"sigma": sigma, "test error over sigma^2": round(float(left), 4)}
+
+
+def of_captioner(network: models.Captioner, x: Tensor, digits: Tensor, path: Path) -> Figures:
+    """Over test images whose sentence was trained on, and over those whose sentence was not."""
+    trained = files.read_tensors(path)[1]["trained"]
+    found = strokes.levels(strokes.measure(x), digits, strokes.from_json(trained["thirds"]))
+    texts = [strokes.SENTENCES[i] for i in strokes.numbers(found, digits)]
+    pairs = zip(x.split(500), padded([network.tokens(text) for text in texts]).split(500), strict=True)
+    log_prob = torch.cat([network.log_prob(part, said) for part, said in pairs])
+    told = [text for part in x.split(500) for text in network.describe(part)]
+    exact = torch.tensor([a == b for a, b in zip(told, texts, strict=True)]).float()
+    unseen = torch.tensor([text in trained["held_out"] for text in texts])
+    figures = {}
+    for kind, rows in (("trained on", ~unseen), ("never trained on", unseen)):
+        if rows.any():
+            figures[f"test log p of sentences {kind}, nats"] = round(float(log_prob[rows].mean()), 4)
+            figures[f"test sentences {kind}, said exactly"] = round(float(exact[rows].mean()), 4)
+    return figures
 
 
 def of_generator(network: nn.Module, encoder: nn.Module, x: Tensor, h: Tensor, on: str) -> Figures:

@@ -16,6 +16,7 @@ class Recipe:
     size      side that pictures are brought to, to be measured on
     has_test  whether the first file has test images
     half      whether large weights are stored as float16 (half the file; they are computed with as float32)
+    halved    networks whose large weights are, where the others' are not
     beside    networks that the command of another makes too: name -> that other one
     work      folder of its runs under runs/; "": its own name
     """
@@ -28,6 +29,7 @@ class Recipe:
     size: int | None = None
     has_test: bool = True
     half: bool = True
+    halved: tuple[str, ...] = ()
     beside: dict[str, str] = field(default_factory=dict)
     work: str = ""
 
@@ -50,11 +52,13 @@ ROLES = {
     "encoder": "x -> h1 -> h, whose codes the generators invert",
     "classifier": "the condition p(y | x)",
     "judge": "scores samples; never a condition",
+    "captioner": "p(sentence | x): text to image",
     "generator": "G of Joint PPGN-h, noise 0.5",
     "inverter": "G of activation maximisation: from SqueezeNet's features to pictures",
     "generator-noiseless": "G of Noiseless Joint PPGN-h",
     "dae": "r(h), the prior of PPGN-h",
     "ladder": "D(h; sigma), the prior of the annealed walk",
+    "image-dae": "r(x), the prior of PPGN-x",
     "prior": "D(z; sigma) on latents of TAEF2, the prior of the annealed walk",
 }
 ROLES |= {
@@ -73,10 +77,12 @@ DIGITS = {
     "encoder": f"classifier --part {FIRST} --seed 0",
     "classifier": f"classifier --part {FIRST} --seed 1",
     "judge": f"classifier --arch residual --part {SECOND} --seed 2 --steps 1500",
+    "captioner": f"captioner --part {FIRST} --seed 3",
     "generator": f"joint {ENCODER} --part {FIRST} --seed 0 --noise 0.5",
     "generator-noiseless": f"joint {ENCODER} --part {FIRST} --seed 0 --noise 0 --weight-h 0",
     "dae": f"dae {ENCODER} --part {FIRST} --seed 0 --sigma 1.87",
     "ladder": f"dae {ENCODER} --part {FIRST} --seed 0 --sigma-min 0.1 --sigma-max 20 --steps 20000 --batch-size 512",
+    "image-dae": f"dae --part {FIRST} --seed 0 --sigma 0.3 --steps 4000 --batch-size 128",
 }
 FASHION = {
     "encoder": f"classifier --part {FIRST} --seed 0 --steps 4000",
@@ -135,7 +141,14 @@ def _with_roles(arguments: dict[str, str]) -> dict[str, tuple[str, str]]:
 
 
 RECIPES = {
-    "mnist": Recipe("MNIST", ("mnist.npz",), _with_roles(DIGITS), (0.2, 0.5, 1.0, 2.0, 5.0, 10.0), half=False),
+    "mnist": Recipe(
+        "MNIST",
+        ("mnist.npz",),
+        _with_roles(DIGITS),
+        (0.2, 0.5, 1.0, 2.0, 5.0, 10.0),
+        half=False,
+        halved=("image-dae",),
+    ),
     "fashion": Recipe("Fashion-MNIST", ("fashion_mnist.npz",), _with_roles(FASHION), (0.2, 0.5, 1.0, 2.0, 5.0, 10.0)),
     "cifar10": Recipe("CIFAR-10", ("cifar10_jpeg.npz",), _with_roles(CIFAR), (0.2, 0.5, 1.0, 2.0, 5.0, 10.0)),
     "squeezenet": Recipe(
