@@ -8,10 +8,13 @@
 torch.Size([4, 1, 28, 28])
 """
 
-from ppgn import conditions, models, pretrained, priors, random, samplers
+from ppgn import ablation, conditions, masks, models, pretrained, priors, random, recipes, samplers, strokes
+from ppgn.clusters import facets
 from ppgn.diagnostics import SamplingWarning
+from ppgn.keeping import kept
 from ppgn.pipeline import Pipeline
 from ppgn.pretrained import load
+from ppgn.receptive import receptive_field
 from ppgn.samples import ChainError, Samples
 from ppgn.sampling import sample
 
@@ -20,13 +23,20 @@ __all__ = [
     "Pipeline",
     "Samples",
     "SamplingWarning",
+    "ablation",
     "conditions",
+    "facets",
+    "kept",
     "load",
+    "masks",
     "models",
     "pretrained",
     "priors",
     "random",
+    "receptive_field",
+    "recipes",
     "sample",
     "samplers",
+    "strokes",
 ]
 __version__ = "0.1.0"

@@ -16,15 +16,41 @@ import ppgn
 ROOT = Path(__file__).parents[1]
 FOLDERS = {"ppgn": "ppgn", "samplers": "ppgn.samplers", "priors": "ppgn.priors", "pretrained": "ppgn.pretrained"}
 PUBLIC = [
-    "ppgn", "ppgn.conditions", "ppgn.models", "ppgn.pretrained", "ppgn.priors", "ppgn.samplers", "ppgn.training",
+    "ppgn", "ppgn.ablation", "ppgn.conditions", "ppgn.evaluation", "ppgn.models", "ppgn.pretrained", "ppgn.priors", "ppgn.samplers", "ppgn.training",
 ]  # fmt: skip
 LADDER = [
     {"types"},
-    {"cache", "checks", "files", "folders", "images", "latents", "random", "samplers", "states"},
-    {"conditions", "data", "diagnostics", "models", "pipeline", "records", "saving", "statistics", "trace"},
-    {"evaluation", "named", "priors", "runs", "training"},
+    {
+        "cache",
+        "checks",
+        "clusters",
+        "files",
+        "folders",
+        "images",
+        "latents",
+        "layers",
+        "masks",
+        "random",
+        "samplers",
+        "states",
+        "strokes",
+    },
+    {
+        "conditions",
+        "data",
+        "diagnostics",
+        "models",
+        "pipeline",
+        "receptive",
+        "records",
+        "saving",
+        "statistics",
+        "trace",
+    },
+    {"evaluation", "named", "priors", "recipes", "runs", "training"},
     {"pretrained"},
-    {"checkpoints", "samples", "sampling"},
+    {"checkpoints", "keeping", "samples", "sampling"},
+    {"ablation"},
     {"cli", "__main__", "__init__"},
 ]
 

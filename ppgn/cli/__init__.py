@@ -6,7 +6,9 @@ import sys
 
 import typer
 
+from ppgn.cli.ablate import ablate_command
 from ppgn.cli.convert import convert_command
+from ppgn.cli.evaluate import evaluate_command
 from ppgn.cli.models import models_command
 from ppgn.cli.sample import sample_command
 from ppgn.cli.train import app as train_app
@@ -19,6 +21,8 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command("sample")(sample_command)
+app.command("evaluate")(evaluate_command)
+app.command("ablate")(ablate_command)
 app.command("models")(models_command)
 app.command("convert-caffe")(convert_command)
 app.add_typer(train_app, name="train")
