@@ -16,7 +16,8 @@ import ppgn
 ROOT = Path(__file__).parents[1]
 FOLDERS = {"ppgn": "ppgn", "samplers": "ppgn.samplers", "priors": "ppgn.priors", "pretrained": "ppgn.pretrained"}
 PUBLIC = [
-    "ppgn", "ppgn.ablation", "ppgn.conditions", "ppgn.evaluation", "ppgn.models", "ppgn.pretrained", "ppgn.priors", "ppgn.samplers", "ppgn.training",
+    "ppgn", "ppgn.conditions", "ppgn.evaluation", "ppgn.models", "ppgn.pretrained", "ppgn.priors", "ppgn.samplers",
+    "ppgn.training",
 ]  # fmt: skip
 LADDER = [
     {"types"},

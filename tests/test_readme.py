@@ -57,3 +57,12 @@ def test_readme_commands(tmp_path, monkeypatch, capsys):
             assert end.value.code == 0, line
             ran += 1
     assert ran >= 3
+
+
+@pytest.mark.parametrize("page", ["README.md", "benchmarks/README.md", "CONTRIBUTING.md"])
+def test_what_a_page_leads_to_is_there(page):
+    """Pictures and files, which a page shows only where they are."""
+    text = (ROOT / page).read_text()
+    links = re.findall(r"\]\(([^)#:]+)\)", re.sub(r"```.*?```", "", text, flags=re.S))
+    for link in links:
+        assert (ROOT / page).parent.joinpath(link).exists(), link

@@ -79,7 +79,10 @@ def test_models_and_cards(call):
         (["--label", "seven"], "the model has 10 classes, got 'seven'"),
         (["--n", 0], "n must be at least 1, got 0"),
         (["--seed", -3], r"seed must be a whole number in \[0, 2\*\*64\), got -3"),
-        (["--eps-prior", 1], "annealed, which takes .* not eps_prior; choose a variant whose sampler takes it: ppgn-x, ppgn-h"),
+        (
+            ["--eps-prior", 1],
+            "annealed, which takes .* not eps_prior; choose a variant whose sampler takes it: ppgn-x, ppgn-h",
+        ),
         (["--mode", "fast", "--variant", "joint"], "mode must be 'paper' or 'released', got 'fast'"),
         (["--device", "cuda:77"], "device must be one that torch has here, got 'cuda:77'"),
         (["--resume", "nowhere"], "a saved run has a run.json, but there is none in nowhere"),
