@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from torch import nn
+import re
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+MISFIT = re.compile("shape|size|channel|dimension")  # in what torch says of images that a network cannot take
 
 
 def require_eval(part: object, role: str) -> None:
@@ -15,3 +21,16 @@ def require_shape(what: str, got: tuple[int, ...], needed: tuple[int, ...], hint
     """Raise ValueError naming both shapes if they differ."""
     if tuple(got) != tuple(needed):
         raise ValueError(f"{what} must have shape {tuple(needed)}, got {tuple(got)}{hint and '; ' + hint}")
+
+
+def shown(network: Callable[[Tensor], Tensor], x: Tensor, role: str) -> Tensor:
+    """network(x). Raises ValueError naming the images' shape where the network cannot take images of that shape."""
+    if torch.compiler.is_compiling():
+        return network(x)
+    try:
+        return network(x)
+    except RuntimeError as error:
+        if isinstance(error, torch.OutOfMemoryError) or not MISFIT.search(str(error)):
+            raise
+        kind = type(network).__name__
+        raise ValueError(f"{role} must take images of shape {tuple(x.shape[1:])}, but {kind} says: {error}") from error

@@ -11,6 +11,8 @@ from typing import Any, Literal
 
 from torch import Tensor, nn
 
+from ppgn.checks import shown
+
 Position = Literal["center", "mean"] | int | tuple[int, int]
 """Of maps (B, C, H, W): row H // 2 and column W // 2, the mean, or (row, column); of tokens (B, T, C) likewise."""
 
@@ -39,11 +41,11 @@ def output_of(network: nn.Module, layer: str, x: Tensor) -> Tensor:
     """
     module = layer_named(network, layer)
     if module is network:
-        return _tensor(network(x), layer)
+        return _tensor(shown(network, x, "network"), layer)
     seen: list[Any] = []
     hook = module.register_forward_hook(lambda _module, _inputs, output: seen.append(output))
     try:
-        network(x)
+        shown(network, x, "network")
     finally:
         hook.remove()
     if not seen:

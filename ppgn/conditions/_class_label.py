@@ -10,7 +10,7 @@ from typing import get_args
 import torch
 from torch import Tensor
 
-from ppgn.checks import require_eval
+from ppgn.checks import require_eval, shown
 from ppgn.conditions._algebra import Algebra
 from ppgn.conditions._objectives import RAW, Objective, all_but, place_of, scored
 from ppgn.types import NamedClasses
@@ -68,12 +68,12 @@ class ClassLabel(Algebra):
 
     def log_prob(self, x: Tensor) -> Tensor:
         """(B, C, H, W) -> (B,)."""
-        logits = self.classifier(x)
+        logits = shown(self.classifier, x, "classifier")
         return scored(logits, self._column(logits), self.objective)
 
     def log_complement(self, x: Tensor) -> Tensor:
         """(B, C, H, W) -> (B,): log of the probability of all other classes."""
-        logits = self.classifier(x)
+        logits = shown(self.classifier, x, "classifier")
         return all_but(logits, self._column(logits))
 
     @property

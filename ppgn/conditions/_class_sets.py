@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from ppgn.checks import require_eval
+from ppgn.checks import require_eval, shown
 from ppgn.conditions._algebra import Algebra
 from ppgn.conditions._class_label import Label, class_numbers
 from ppgn.conditions._objectives import all_but, place_of
@@ -56,14 +56,14 @@ class Mixture(Algebra):
 
     def log_prob(self, x: Tensor) -> Tensor:
         """(B, C, H, W) -> (B,)."""
-        log_p = _chosen(self.classifier(x), self.labels, self.largest)
+        log_p = _chosen(shown(self.classifier, x, "classifier"), self.labels, self.largest)
         return (log_p + _by_row(self.weights, log_p).log()).logsumexp(1)
 
     def log_complement(self, x: Tensor) -> Tensor:
         """(B, C, H, W) -> (B,): log of the probability of all other classes. Raises ValueError for weights but 1."""
         if bool((self.weights != 1).any()):
             raise ValueError("~mixture needs weights of 1: only then is the sum a probability")
-        logits = self.classifier(x)
+        logits = shown(self.classifier, x, "classifier")
         return all_but(logits, self.labels[None].to(logits.device))
 
     def rows(self, index: Tensor) -> Mixture:
@@ -105,7 +105,7 @@ class SoftLabel(Algebra):
 
     def log_prob(self, x: Tensor) -> Tensor:
         """(B, C, H, W) -> (B,)."""
-        log_p = _chosen(self.classifier(x), self.labels, self.largest)
+        log_p = _chosen(shown(self.classifier, x, "classifier"), self.labels, self.largest)
         shares = _by_row(self.shares, log_p)
         # a share of 0 asks for nothing, of a class that cannot be (-inf) too
         return torch.where(shares > 0, shares * log_p, 0.0).sum(1)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
-from ppgn.checks import require_eval
+from ppgn.checks import require_eval, shown
 from ppgn.conditions._algebra import Algebra
 
 
@@ -52,7 +52,7 @@ class Realism(Algebra):
 
     def log_prob(self, x: Tensor) -> Tensor:
         """(B, C, H, W) -> (B,)."""
-        logit = self.discriminator(x)
+        logit = shown(self.discriminator, x, "discriminator")
         if logit.shape not in ((len(x),), (len(x), 1)):
             raise ValueError(
                 f"discriminator must give one logit an image, (B,) or (B, 1) with B = {len(x)}, "

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from ppgn.checks import require_eval
+from ppgn.checks import require_eval, shown
 from ppgn.conditions._algebra import Algebra, AllOf, all_of
 from ppgn.conditions._class_label import Label, class_label
 from ppgn.conditions._objectives import place_of
@@ -162,7 +162,7 @@ class Segmentation(Algebra):
 
     def log_prob(self, x: Tensor) -> Tensor:
         """(B, C, H, W) -> (B,)."""
-        logits = self.network(x)
+        logits = shown(self.network, x, "network")
         if logits.ndim != 4 or len(logits) != len(x) or self.largest >= logits.shape[1]:
             raise ValueError(
                 f"network must give logits (B, classes, h, w) with B = {len(x)} and more than {self.largest} classes, "

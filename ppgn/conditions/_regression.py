@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
-from ppgn.checks import require_eval
+from ppgn.checks import require_eval, shown
 from ppgn.conditions._algebra import Algebra
 from ppgn.conditions._objectives import place_of
 from ppgn.layers import layer_named, output_of
@@ -86,7 +86,8 @@ class Regression(Algebra):
 
     def log_prob(self, x: Tensor) -> Tensor:
         """(B, C, H, W) -> (B,), nats up to a constant."""
-        found = output_of(self.network, self.layer, x) if isinstance(self.network, nn.Module) else self.network(x)
+        is_module = isinstance(self.network, nn.Module)
+        found = output_of(self.network, self.layer, x) if is_module else shown(self.network, x, "network")
         if found.shape[:1] != x.shape[:1]:
             raise ValueError(f"network must give numbers (B, ...) with B = {len(x)}, got shape {tuple(found.shape)}")
         found = found.flatten() if found.shape[1:] == (1,) else found

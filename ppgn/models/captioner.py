@@ -17,6 +17,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ppgn.checks import require_shape
+
 PADDING = -1  # after the end of the shorter sentences of a batch
 
 
@@ -47,7 +49,8 @@ class Captioner(nn.Module):
         words = tuple(vocabulary)
         if not words or len(set(words)) < len(words) or any(word.casefold().split() != [word] for word in words):
             raise ValueError(f"vocabulary must hold single words in small letters, each once, got {list(words)}")
-        channels, *sides = image_shape
+        self.image_shape = tuple(image_shape)
+        channels, *sides = self.image_shape
         self.config: dict[str, Any] = {
             "vocabulary": list(words), "image_shape": list(image_shape), "width": width, "features": features,
             "embedding": embedding, "hidden": hidden, "dropout": dropout,
@@ -82,7 +85,11 @@ class Captioner(nn.Module):
         return torch.tensor([*map(self.vocabulary.index, words), self.end])
 
     def forward(self, x: Tensor, tokens: Tensor) -> Tensor:
-        """Logits (B, L, words + 1) of each word of the sentences (B, L), the words before it being theirs."""
+        """Logits (B, L, words + 1) of each word of the sentences (B, L), the words before it being theirs.
+
+        Raises ValueError for images of another shape.
+        """
+        self._require(x)
         before = torch.cat([torch.full_like(tokens[:, :1], self.end), tokens[:, :-1].clamp(min=0)], 1)
         code: Tensor = self.encoder(x)
         state = code.new_zeros(len(x), self.grammar.hidden_size)
@@ -105,6 +112,7 @@ class Captioner(nn.Module):
     @torch.no_grad()
     def describe(self, x: Tensor, longest: int = 20) -> list[str]:
         """A sentence for each image (B, C, H, W): the likeliest word after the other, at most `longest`."""
+        self._require(x)
         code: Tensor = self.encoder(x)
         state = code.new_zeros(len(x), self.grammar.hidden_size)
         word = torch.full((len(x),), self.end, device=x.device)
@@ -114,6 +122,9 @@ class Captioner(nn.Module):
             word = self._next(code, state).argmax(1)
             said.append(word)
         return [self._sentence(row) for row in torch.stack(said, 1).tolist()]
+
+    def _require(self, x: Tensor) -> None:
+        require_shape("images", x.shape[1:], self.image_shape, "the captioner was made for those")
 
     def _next(self, code: Tensor, state: Tensor) -> Tensor:
         """Logits (..., words + 1) from the image's numbers (..., features) and the words' (..., hidden)."""

@@ -6,7 +6,8 @@ import asked
 import pytest
 import torch
 
-from ppgn import conditions, records
+import ppgn
+from ppgn import conditions, pretrained, records
 from ppgn.conditions._parts import drawn
 from ppgn.pretrained.sharing import parts
 from ppgn.random import streams
@@ -67,3 +68,34 @@ def test_what_is_saved_comes_back(name):
     again = parts.decode(parts.encode(condition, "condition", kept), kept)
     assert type(again) is type(condition)
     assert torch.equal(again.log_prob(x), condition.log_prob(x))
+
+
+@pytest.mark.parametrize("make", [
+    lambda c: conditions.class_label(c, 1), lambda c: ~conditions.class_label(c, 1),
+    lambda c: conditions.mixture(c, [1, 2]), lambda c: conditions.unit(c, "head.0", 1),
+    lambda c: conditions.unit(c, "", 1),
+    lambda c: conditions.similar(c, torch.zeros(1, 28, 28), noise=1.0),
+    lambda c: conditions.regression(lambda x: c(x), torch.zeros(1, 10), noise=1.0),
+    lambda _: conditions.caption(pretrained.network("mnist", "captioner"), "a seven upright"),
+    lambda _: conditions.inpaint(torch.zeros(1, 28, 28), ppgn.masks.square(28, 14)),
+])  # fmt: skip
+@pytest.mark.parametrize("shape", [(1, 32, 32), (3, 28, 28)])
+def test_images_of_another_shape_are_told_before_the_first_step(make, shape):
+    """By their shape, whatever the network says of it."""
+    generator = torch.nn.Unflatten(1, shape).eval()
+    size = shape[0] * shape[1] * shape[2]
+    pipeline = ppgn.Pipeline(
+        generator, ppgn.priors.gaussian((size,)), make(ppgn.load("mnist").classifier), latent_shape=(size,)
+    )
+    with pytest.raises(
+        ValueError, match=r"(must take images of shape|must have shape|image must be one) .*" + str(shape[1])
+    ):
+        ppgn.samplers.ula(pipeline, 0.1).init(torch.zeros(2, size))
+
+
+def test_what_else_goes_wrong_in_a_network_is_its_own():
+    def fails(x):
+        raise RuntimeError("out of paper")
+
+    with pytest.raises(RuntimeError, match="out of paper"):
+        conditions.class_label(fails, 1).log_prob(asked.images())
