@@ -37,7 +37,7 @@ def network_of(*kinds: str, latent: Callable[[int], bool] = lambda n: True) -> b
     raise FileNotFoundError(f"{NETWORKS} has no {' or '.join(kinds)} of digits with codes of that length")
 
 
-def test_digits(each: int = 1) -> data.ImageSet:
+def shown_digits(each: int = 1) -> data.ImageSet:
     """The first `each` test images of every digit, greys."""
     return data.load(str(DIGITS), "test").per_class(each)
 
@@ -54,7 +54,7 @@ def sheet(*kinds: str, n: int = 100, columns: int = 10) -> Drawn:
 
 def reconstructed(each: int = 2) -> Drawn:
     """Test digits above what is left of them after a code."""
-    network, digits = network_of("Autoencoder").network, test_digits(each)
+    network, digits = network_of("Autoencoder").network, shown_digits(each)
     x = data.to_float(digits.images)
     again = evaluation.in_parts(lambda part: network(network.encode(part)), x)
     both = torch.stack([x.view(10, each, *x.shape[1:]), again.view(10, each, *x.shape[1:])], 2).flatten(0, 2)
@@ -68,7 +68,7 @@ def reconstructed(each: int = 2) -> Drawn:
 
 def completions(fills: int = 8, known_rows: int = 14) -> Drawn:
     """Upper halves of test digits, and several lower ones by a PixelCNN: draws of p(lower half | upper half)."""
-    network, digits = network_of("GatedPixelCNN").network, test_digits()
+    network, digits = network_of("GatedPixelCNN").network, shown_digits()
     x = baselines.black_and_white(data.to_float(digits.images), SEED)
     known = x.repeat_interleave(fills, 0)
     mask = (torch.arange(x.shape[2]) < known_rows)[:, None]
@@ -99,7 +99,7 @@ def between(steps: int = 10) -> Drawn:
     """Straight ways between the codes of test digits, and great circles between codes drawn for a GAN."""
     vae = network_of(*baselines.CODED, latent=lambda length: length != CODES_SHOWN).network
     gan = network_of(*GAN).network
-    z = evaluation.in_parts(vae.encoder, data.to_float(test_digits().images))
+    z = evaluation.in_parts(vae.encoder, data.to_float(shown_digits().images))
     straight = latents.interpolate(z, z.roll(-1, 0), steps)
     drawn = baselines.codes(gan, 10, SEED)
     circles = latents.interpolate(drawn, drawn.roll(-1, 0), steps, spherical=True)

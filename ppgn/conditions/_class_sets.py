@@ -38,11 +38,7 @@ def mixture(
     >>> mixture(digits.classifier, [3, 8]).log_prob(torch.zeros(2, 1, 28, 28)).shape
     torch.Size([2])
     """
-    numbers = _numbers(classifier, labels)
-    given = torch.ones(len(numbers)) if weights is None else torch.as_tensor(weights)
-    _check(given, len(numbers))
-    given = given.to(numbers.device, torch.get_default_dtype(), copy=True)
-    return Mixture(classifier, numbers, given, int(numbers.max()))
+    return Mixture(classifier, *_weighed(classifier, labels, [1.0] * len(labels) if weights is None else weights))
 
 
 @dataclass(frozen=True)
@@ -84,14 +80,11 @@ def soft_label(classifier: Callable[[Tensor], Tensor], labels: Sequence[Label] |
     >>> digits = ppgn.load("mnist")
     >>> half = soft_label(digits.classifier, [3, 8], [0.5, 0.5])
     """
-    numbers = _numbers(classifier, labels)
-    given = torch.as_tensor(shares)
-    _check(given, len(numbers))
+    numbers, given, largest = _weighed(classifier, labels, shares)
     sums = given.double().sum(-1)
     if not torch.allclose(sums, torch.ones_like(sums), atol=1e-5):
         raise ValueError(f"shares must sum to 1, got {sums.flatten()[:4].tolist()}")
-    given = given.to(numbers.device, torch.get_default_dtype(), copy=True)
-    return SoftLabel(classifier, numbers, given, int(numbers.max()))
+    return SoftLabel(classifier, numbers, given, largest)
 
 
 @dataclass(frozen=True)
@@ -115,21 +108,23 @@ class SoftLabel(Algebra):
         return replace(self, shares=_rows(self.shares, index))
 
 
-def _numbers(classifier: Callable[[Tensor], Tensor], labels: Sequence[Label] | Tensor) -> Tensor:
+def _weighed(
+    classifier: Callable[[Tensor], Tensor], labels: Sequence[Label] | Tensor, weights: Weights
+) -> tuple[Tensor, Tensor, int]:
+    """(classes (k,), weights (k,) or (B, k), the largest class), where the classifier's weights are."""
     require_eval(classifier, "classifier")
     numbers = torch.as_tensor(class_numbers(classifier, labels))
     fits = numbers.ndim == 1 and len(numbers) > 0 and not numbers.is_floating_point() and int(numbers.min()) >= 0
     if not fits or len(numbers.unique()) < len(numbers):
         raise ValueError(f"labels must be different classes, at least one, as whole numbers or names, got {labels!r}")
-    return numbers.to(place_of(classifier), torch.int64, copy=True)
-
-
-def _check(weights: Tensor, classes: int) -> None:
-    if weights.ndim not in (1, 2) or weights.shape[-1] != classes or not bool((weights >= 0).all()):
+    given = torch.as_tensor(weights)
+    if given.ndim not in (1, 2) or given.shape[-1] != len(numbers) or not bool((given >= 0).all()):
         raise ValueError(
-            f"weights must be one number from 0 on for each of {classes} classes, or a line of them a row, "
-            f"got {weights.tolist()}"
+            f"weights must be one number from 0 on for each of {len(numbers)} classes, or a line of them a row, "
+            f"got {given.tolist()}"
         )
+    place, kind = place_of(classifier), torch.get_default_dtype()
+    return numbers.to(place, torch.int64, copy=True), given.to(place, kind, copy=True), int(numbers.max())
 
 
 def _chosen(logits: Tensor, labels: Tensor, largest: int) -> Tensor:

@@ -81,7 +81,7 @@ def test_the_manifold_is_of_the_codes_of_two_numbers(script, monkeypatch):
 def test_ways_begin_and_end_at_digits(script, monkeypatch):
     straight, circles = shown_by(script, monkeypatch, script.between, steps=3)
     network = models.load(script.NETWORKS / "vae" / "model.safetensors")
-    x = script.data.to_float(script.test_digits().images)
+    x = script.data.to_float(script.shown_digits().images)
     ends = network(network.encoder(x))
     assert torch.allclose(straight.view(10, 3, 1, 28, 28)[:, 0], ends, atol=1e-6)
     assert torch.allclose(straight.view(10, 3, 1, 28, 28)[:, 2], ends.roll(-1, 0), atol=1e-6)
