@@ -43,6 +43,7 @@ MASKS: dict[str, Callable[[tuple[int, int], str, str, int], Tensor]] = {
 }
 
 
+KNOWN, ALIKE = 0.3, 1.0  # noise of known pixels, and of features, if none is told
 ASKING = ("label", "avoid", "unit", "caption", "text", "similar", "inpaint")
 
 
@@ -77,7 +78,9 @@ class Wishes:
     mask: Annotated[
         str, typer.Option(help="its hole: square:14, square:14:random, edge:4, half:bottom, random:0.5, or a picture")
     ] = "square"
-    noise: Annotated[float, typer.Option(help="of known pixels about the picture's, or of features")] = 0.05
+    noise: Annotated[
+        float | None, typer.Option(help="of known pixels about the picture's, 0.3 if not told; of features, 1")
+    ] = None
     region: Annotated[str | None, typer.Option(help="all this within a mask alone, written as --mask")] = None
     start: Annotated[Path | None, typer.Option(help="begin at the code of this picture")] = None
 
@@ -107,7 +110,7 @@ def asked(pipeline: Pipeline, wishes: Wishes, n: int, objective: Objective = "lo
         whole = region(whole, mask(wishes.region, shape, chains))
     if wishes.inpaint is not None:
         picture = images.read(wishes.inpaint, shape)
-        whole = inpaint(picture, mask(wishes.mask, shape, chains), noise=wishes.noise, inside=whole)
+        whole = inpaint(picture, mask(wishes.mask, shape, chains), noise=wishes.noise or KNOWN, inside=whole)
     return (pipeline if whole is None else pipeline.given(whole)), chains
 
 
@@ -147,7 +150,7 @@ def _shown(
         yield text(network, wishes.text, against=wishes.against or ())
     if wishes.similar is not None:
         picture = images.read(wishes.similar, image_shape(pipeline))
-        yield similar(_only(guides, "--similar"), picture, noise=wishes.noise)
+        yield similar(_only(guides, "--similar"), picture, noise=wishes.noise or ALIKE)
 
 
 def _sum(every: list[Condition]) -> Condition:

@@ -16,6 +16,7 @@ from ppgn.cli.commands import command
 from ppgn.cli.showing import save_kept, save_seen
 from ppgn.cli.walking import Run, Walk
 from ppgn.conditions import class_label
+from ppgn.conditions._parts import in_nats
 from ppgn.pipeline import Pipeline
 from ppgn.pretrained.bundled import fitted
 from ppgn.samples import ChainError, Samples
@@ -23,6 +24,7 @@ from ppgn.sampling import sample
 from ppgn.types import Density
 
 STEPS = 200
+LIMIT = 1.0  # of the pull of known pixels, for an annealed walk
 
 
 @command(Run, Wishes, Walk)
@@ -60,10 +62,12 @@ def _sampled(run: Run, wishes: Wishes, walk: Walk) -> tuple[Pipeline, Samples]:
         raise ValueError(f"n must be at least 1, got {run.n}")
     recipe = None if walk.recipe is None else recipes.recipe(walk.recipe)
     steps = run.steps if run.steps is not None else STEPS if recipe is None else recipe.steps
-    pipeline = _pipeline(run, walk, steps)
+    pipeline = _pipeline(run, walk, steps, steep=wishes.inpaint is not None)
     if nothing_asked(wishes) and not _is_saved(run.model):
         wishes = replace(wishes, label=[pretrained.describe(run.model).get("label", "all")])
     pipeline, chains = asked(pipeline, wishes, run.n, "log_prob" if recipe is None else recipe.objective)
+    if walk.keep_above is not None and not in_nats(pipeline.condition):
+        raise ValueError("--keep-above is a probability, which a unit's activation has none of; see --recipe")
     if recipe is not None:
         pipeline = recipe.applied(pipeline)
     start = started(pipeline, wishes, chains, run.seed)
@@ -93,7 +97,8 @@ def _followed(wishes: Wishes, walk: Walk) -> tuple[Wishes, Walk]:
     return wishes, replace(walk, thin=thin, keep_above=above, crop=walk.crop or wishes.unit is not None)
 
 
-def _pipeline(run: Run, walk: Walk, steps: int) -> Pipeline:
+def _pipeline(run: Run, walk: Walk, steps: int, steep: bool) -> Pipeline:
+    """The model under no condition yet; steep: for known pixels, whose pull a ladder of noise has to limit."""
     device, settings = training.join(run.device), walk.settings
     if _is_saved(run.model):
         return _saved(run, device, settings)
@@ -102,6 +107,9 @@ def _pipeline(run: Run, walk: Walk, steps: int) -> Pipeline:
     if walk.recipe is not None and variant is None and "noiseless" in described["variants"]:
         variant = "noiseless"  # what the authors walked
     settings = fitted(described, variant, settings, steps)
+    kind = described["variants"].get(variant or described["default"], {"sampler": {"kind": ""}})["sampler"]["kind"]
+    if steep and kind == "annealed":
+        settings = {"limit": LIMIT, **settings}
     return pretrained.load(run.model, variant, device=device, settings=settings, batch_size=run.batch_size)
 
 

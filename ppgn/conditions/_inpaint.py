@@ -30,8 +30,9 @@ def inpaint(image: Tensor, hole: Tensor, *, noise: float = 0.05, inside: Conditi
 
     log p is in nats, up to the constant of the normal density: 0 where all known pixels are the image's, and less
     elsewhere. It is float64 whatever x is: in float32, images of many pixels would be alike to hundredths of a nat.
-    `condition.composite(x)` is the filled picture. Raises ValueError for other shapes or types, a hole that covers
-    everything or nothing, or a noise that is not positive.
+    Its pull is steep: down a ladder of noise (`annealed`) give the walk limit=1.0 and 0.3 for the noise.
+    `condition.composite(x)` is the filled picture, `Samples.filled` those of a run. Raises ValueError for other shapes
+    or types, a hole that covers everything or nothing, or a noise that is not positive.
 
     >>> picture, hole = torch.rand(1, 4, 4), torch.zeros(4, 4, dtype=torch.bool)
     >>> hole[1:3, 1:3] = True

@@ -62,6 +62,14 @@ def test_a_picture_with_a_hole(sample, picture, tmp_path, joint):
     assert (tmp_path / "out" / "filled.png").exists()
 
 
+def test_an_annealed_walk_limits_the_pull_of_known_pixels(sample, picture):
+    condition, samples, _ = sample("--inpaint", picture, fast=["--n", 1, "--steps", 2, "--device", "cpu"])
+    assert condition["noise"] == 0.3
+    assert samples.record["sampler"]["limit"] == 1.0
+    _, samples, _ = sample("--inpaint", picture, "--limit", 0.5, fast=["--n", 1, "--steps", 2, "--overwrite"])
+    assert samples.record["sampler"]["limit"] == 0.5
+
+
 def test_classes_in_turn_and_several_networks(sample, tmp_path):
     models.save(ppgn.pretrained.network("mnist", "judge"), tmp_path / "judge.safetensors")
     both = ["--classifier", tmp_path / "judge.safetensors"] * 2
@@ -151,6 +159,7 @@ def test_recipes_say_and_do_what_the_authors_did(name, sample, picture, tmp_path
         (["--recipe", "released/from-image", "--label", 1], "released/from-image begins at a picture; give --start"),
         (["--recipe", "released/class", "--label", 1, "--eps-prior", 1], "--recipe walks with numbers of its own"),
         (["--label", 1, "--keep-above", 0.5], "--keep-above is a probability between 0 and 1, of the codes of --thin"),
+        (["--unit", "lower.3:1", "--thin", 1, "--keep-above", 0.5], "--keep-above is a probability, which a unit's"),
         (["--label", 1, "--crop"], "--crop shows what a --unit sees; give one"),
         (["--caption", "a seven", "--model", "mnist-gan"], "captions need a captioner, and mnist-gan has none"),
         (["--unit", "0:1", "--classifier", "torchvision/resnet81"], "torchvision"),
