@@ -4,7 +4,7 @@ import pytest
 import torch
 from targets import assert_close
 
-from ppgn import facets
+from ppgn import clusters, facets
 
 pytestmark = pytest.mark.usefixtures("global_randomness_untouched")
 CENTRES = torch.tensor([[0.0, 0.0], [10.0, 0.0], [0.0, 10.0], [10.0, 10.0]])
@@ -80,3 +80,15 @@ def test_facets_of_a_neuron_are_starts_that_show_different_digits():
 def test_bad_input(codes, k, message):
     with pytest.raises(ValueError, match=message):
         facets(codes, k)
+
+
+def test_points_that_mostly_coincide_are_parted_by_distance(monkeypatch):
+    """Where k-means loses clusters at each try: each centre is the farthest from those before."""
+
+    def loses(*arguments, **options):
+        raise clusters.ClusterError("empty")
+
+    monkeypatch.setattr(clusters, "kmeans2", loses)
+    codes = torch.tensor([[0.0]] * 5 + [[10.0]] * 2 + [[4.0]])
+    assert clusters.facets(codes, k=3).tolist() == [[0.0], [10.0], [4.0]]
+    assert clusters.facets(codes, k=2).tolist() == [[pytest.approx(4 / 6)], [10.0]]

@@ -101,9 +101,17 @@ def run(
             if not results.is_done(out, cell.id, retry):  # another process may have been here
                 results.keep(out, walked(cell, planned.given, by, results.picture_path(out, cell.id)))
     finally:
-        rows = results.read(out)
-        if rows:
-            results.join(out, rows, _table(rows, yards))
+        rows = _joined(out, yards)
+    return rows
+
+
+def _joined(out: Path, yards: Mapping[str, Yardstick]) -> list[dict[str, Any]]:
+    """All rows, which are written anew until they are those that there are: another process may have brought more, and
+    the older rows would otherwise be the last that are written."""
+    written: list[dict[str, Any]] = []
+    while (rows := results.read(out)) != written:
+        results.join(out, rows, _table(rows, yards))
+        written = rows
     return rows
 
 
