@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import partial
+from typing import Any
 
 import torch
 from pictures import Drawn, Picture, rows
@@ -15,6 +17,7 @@ from torch import Tensor
 import ppgn
 from ppgn import conditions, evaluation, masks, pretrained, strokes
 from ppgn.conditions import class_label
+from ppgn.types import Sampler
 
 SEED, SIDE, COLUMNS = 0, 56, 10
 STEPS, LEVELS = 200, 180  # of the walk, the levels of its ladder among them
@@ -61,13 +64,42 @@ def classes_in_turn() -> Drawn:
     return Drawn(rows(images.transpose(0, 1).flatten(0, 1), names, 10, SIDE), told)
 
 
+def worth_keeping(chains: int = 4, laps: int = 8, above: float = 0.99) -> Drawn:
+    """Chains that begin anew, and of their draws those that are surely what was asked."""
+    label, pipeline = 4, ppgn.load("mnist", "ppgn-h")
+    asked = pipeline.given(class_label(pipeline.classifier, label))
+    walk = partial(_anew, every=TURN)
+    samples = ppgn.sample(asked, chains, laps * TURN, SEED, walk, thin=TURN, frames=0)
+    kept = ppgn.kept(asked, samples, math.log(above))
+    place = torch.full((len(samples.chain), chains), -1)
+    place[kept.step // TURN - 1, kept.chain] = torch.arange(len(kept.images))
+    blank = torch.full((1, *samples.images.shape[1:]), 0.4)
+    shown = torch.cat([kept.images, blank])[place.T.flatten()]  # -1: the last, which is blank
+    names = [f"chain {i + 1}" for i in range(chains) for _ in range(laps)]
+    agreed = evaluation.agreement(judge(), kept.images, torch.full((len(kept.images),), label))
+    told = said(
+        samples,
+        f"a new start every {TURN} steps, the end of each lap if its p({label} | x) is above {above}, else grey: "
+        f"{len(kept.images)} of {chains * laps}, of which the judge reads {agreed:.0%} as {label}.",
+    )
+    return Drawn(rows(shown, names, laps, SIDE), told)
+
+
+def _anew(pipeline: ppgn.Pipeline, every: int) -> Sampler[Any]:
+    """The pipeline's own walk, each chain leaving for a new start every so many steps."""
+    assert pipeline.sampler is not None
+    assert pipeline.start is not None
+    return ppgn.samplers.restarting(pipeline.sampler(pipeline), every, pipeline.start)
+
+
 def algebra() -> Drawn:
-    """One of two, a bit of both, neither."""
+    """One of two, a bit of both, neither; two networks."""
     c = ppgn.load("mnist").classifier
     asks = {
         "3 | 8": class_label(c, 3) | class_label(c, 8),
         "half 3, half 8": conditions.soft_label(c, [3, 8], [0.5, 0.5]),
         "~(3 | 8)": ~conditions.mixture(c, [3, 8]),
+        "5, to two networks": class_label(c, 5) + class_label(pretrained.network("mnist", "encoder"), 5),
     }
     images, tallies = [], []
     for name, asked in asks.items():
@@ -207,7 +239,8 @@ def _exciting(neuron: conditions.Unit) -> tuple[Tensor, Tensor]:
 
 PICTURES = {
     "use-in-turn": Picture(classes_in_turn, "Chains that visit every class in turn."),
-    "use-algebra": Picture(algebra, "One of two classes, a bit of both, neither."),
+    "use-kept": Picture(worth_keeping, "Long chains that begin anew, and what of them is worth keeping."),
+    "use-algebra": Picture(algebra, "One of two classes, a bit of both, neither; one class to two networks at once."),
     "use-regression": Picture(leaning, "Eights of a slant that was asked for, in degrees, as a measured number."),
     "use-similar": Picture(likeness, "Digits that are alike to a network: its features of a picture are the target."),
     "use-inpaint": Picture(holes, "Holes of every shape, filled."),

@@ -86,8 +86,10 @@ class Regression(Algebra):
 
     def log_prob(self, x: Tensor) -> Tensor:
         """(B, C, H, W) -> (B,), nats up to a constant."""
-        is_module = isinstance(self.network, nn.Module)
-        found = output_of(self.network, self.layer, x) if is_module else shown(self.network, x, "network")
+        if isinstance(self.network, nn.Module):
+            found = output_of(self.network, self.layer, x)
+        else:
+            found = shown(self.network, x, "network")
         if found.shape[:1] != x.shape[:1]:
             raise ValueError(f"network must give numbers (B, ...) with B = {len(x)}, got shape {tuple(found.shape)}")
         found = found.flatten() if found.shape[1:] == (1,) else found

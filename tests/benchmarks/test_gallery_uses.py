@@ -23,8 +23,8 @@ def script(monkeypatch):
 
 
 NAMES = [
-    "use-in-turn", "use-algebra", "use-regression", "use-similar", "use-inpaint", "use-from-image", "use-units",
-    "use-facets", "use-captions",
+    "use-in-turn", "use-kept", "use-algebra", "use-regression", "use-similar", "use-inpaint", "use-from-image",
+    "use-units", "use-facets", "use-captions",
 ]  # fmt: skip
 
 
@@ -36,7 +36,7 @@ def test_every_use_is_here(script):
 def test_it_is_drawn(script, name):
     drawn = script.PICTURES[name].draw()
     assert drawn.told.endswith(".")
-    assert drawn.image.size[0] > script.COLUMNS * 28
+    assert drawn.image.size[0] > 8 * 28
 
 
 def test_given_digits_are_read_as_their_labels(script):
