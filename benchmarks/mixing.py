@@ -7,14 +7,12 @@ what is counted.
 from __future__ import annotations
 
 import math
-import warnings
-from types import ModuleType
 
 import torch
 from scipy.cluster.vq import kmeans2
 from torch import Tensor
 
-from ppgn import evaluation
+from ppgn import diagnostics, evaluation
 from ppgn.statistics import Statistic
 from ppgn.types import State
 
@@ -39,12 +37,12 @@ def autocorrelation_time(series: Tensor) -> float:
     """
     if _stands_still(series):
         return math.inf
-    return series.numel() / float(_arviz().ess(series.double().T.numpy(), method="mean"))
+    return series.numel() / float(diagnostics.import_arviz().ess(series.double().T.numpy(), method="mean"))
 
 
 def r_hat(series: Tensor) -> float:
     """(k, n) -> rank-normalised R-hat of halved chains (Vehtari et al. 2021). Infinite if some chain stands still."""
-    return math.inf if _stands_still(series) else float(_arviz().rhat(series.double().T.numpy()))
+    return math.inf if _stands_still(series) else float(diagnostics.import_arviz().rhat(series.double().T.numpy()))
 
 
 def centres(features: Tensor, labels: Tensor, k: int, seed: int) -> Tensor:
@@ -80,10 +78,3 @@ def mode_seen(judge: evaluation.Judge, modes: Tensor, labels: Tensor) -> Statist
 
 def _stands_still(series: Tensor) -> bool:
     return bool((series == series[0]).all(0).any())
-
-
-def _arviz() -> ModuleType:
-    with warnings.catch_warnings():  # it announces its next version to whoever imports it
-        warnings.simplefilter("ignore")
-        import arviz
-    return arviz

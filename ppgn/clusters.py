@@ -12,7 +12,6 @@ import warnings
 
 import numpy as np
 import torch
-from scipy.cluster.vq import ClusterError, kmeans2
 from torch import Tensor
 
 TRIES, ITERATIONS = 10, 100
@@ -45,6 +44,8 @@ def facets(codes: Tensor, k: int, seed: int = 0) -> Tensor:
 
 def _labels(points: np.ndarray, k: int, seed: int) -> np.ndarray:
     """(N,): the cluster of each point, none empty; of several tries the one of the least squared distance."""
+    from scipy.cluster.vq import ClusterError, kmeans2  # a tenth of a second to import
+
     best, least = None, np.inf
     for attempt in range(TRIES):
         rng = np.random.default_rng([seed, attempt])

@@ -137,7 +137,7 @@ def to_arviz(run: Run, label: int | None = None) -> arviz.InferenceData:
     if chain.size:
         posterior["code"] = chain
     stats = {name: value for name, value in series.items() if name in OF_THE_SAMPLER}
-    az = _arviz()
+    az = import_arviz()
     with warnings.catch_warnings():  # many short chains are no mistake
         warnings.filterwarnings("ignore", "More chains")
         found: arviz.InferenceData = az.from_dict(
@@ -149,7 +149,7 @@ def to_arviz(run: Run, label: int | None = None) -> arviz.InferenceData:
 
 def summary(run: Run) -> pandas.DataFrame:
     """A row for every label and quantity: mean, sd, mcse_mean, ess_bulk, ess_tail, r_hat. Printed, with warnings."""
-    az = _arviz()
+    az = import_arviz()
     import pandas  # comes with arviz
 
     rows = {}
@@ -218,7 +218,8 @@ def _headline(run: Run) -> str:
     return f"{name} ({word}): {n} chains of {kept} draws after a warm-up of {run.record['warmup']}{acceptance}"
 
 
-def _arviz() -> Any:
+def import_arviz() -> Any:
+    """arviz, which is an extra. Raises ImportError with how to install it."""
     try:
         with warnings.catch_warnings():  # it announces its next version to whoever imports it
             warnings.simplefilter("ignore")

@@ -2,9 +2,10 @@ from __future__ import annotations
 
 import pytest
 import torch
+from scipy.cluster import vq
 from targets import assert_close
 
-from ppgn import clusters, facets
+from ppgn import facets
 
 pytestmark = pytest.mark.usefixtures("global_randomness_untouched")
 CENTRES = torch.tensor([[0.0, 0.0], [10.0, 0.0], [0.0, 10.0], [10.0, 10.0]])
@@ -86,9 +87,9 @@ def test_points_that_mostly_coincide_are_parted_by_distance(monkeypatch):
     """Where k-means loses clusters at each try: each centre is the farthest from those before."""
 
     def loses(*arguments, **options):
-        raise clusters.ClusterError("empty")
+        raise vq.ClusterError("empty")
 
-    monkeypatch.setattr(clusters, "kmeans2", loses)
+    monkeypatch.setattr(vq, "kmeans2", loses)
     codes = torch.tensor([[0.0]] * 5 + [[10.0]] * 2 + [[4.0]])
-    assert clusters.facets(codes, k=3).tolist() == [[0.0], [10.0], [4.0]]
-    assert clusters.facets(codes, k=2).tolist() == [[pytest.approx(4 / 6)], [10.0]]
+    assert facets(codes, k=3).tolist() == [[0.0], [10.0], [4.0]]
+    assert facets(codes, k=2).tolist() == [[pytest.approx(4 / 6)], [10.0]]

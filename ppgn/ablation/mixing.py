@@ -6,11 +6,11 @@ Rank-normalised split R-hat and bulk effective size (Vehtari et al. 2021), by ar
 from __future__ import annotations
 
 import warnings
-from typing import Any
 
 import numpy as np
 import torch
 
+from ppgn import diagnostics
 from ppgn.samples import Samples
 
 FEWEST = 20  # draws of a chain: of fewer, either figure is noise
@@ -32,9 +32,10 @@ def mixing(samples: Samples) -> dict[str, float | str]:
         return _neither(f"the second half of the walk must have {FEWEST} draws, it has {len(half)}")
     if int(labels.unique(return_counts=True)[1].min()) < 2:
         return _neither("R-hat compares two chains of a class or more")
-    arviz = _arviz()
-    if arviz is None:
-        return _neither("needs arviz: pip install 'ppgn[diagnostics]'")
+    try:
+        arviz = diagnostics.import_arviz()
+    except ImportError as error:
+        return _neither(str(error))
     parts = [half[:, labels == label].T.numpy() for label in labels.unique()]
     if any(np.ptp(part, axis=1).min() == 0 for part in parts):
         return _neither("log p of a chain does not change")
@@ -47,13 +48,3 @@ def mixing(samples: Samples) -> dict[str, float | str]:
 
 def _neither(reason: str) -> dict[str, float | str]:
     return {"r_hat": reason, "ess": reason}
-
-
-def _arviz() -> Any:
-    try:
-        with warnings.catch_warnings():  # it announces its next version to whoever imports it
-            warnings.simplefilter("ignore")
-            import arviz
-    except ImportError:
-        return None
-    return arviz

@@ -8,7 +8,6 @@ else the effective sample size of the series that mixes worst, of every label's 
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -55,9 +54,7 @@ def mixing(run: diagnostics.Run) -> Mixing:
 def _of(run: diagnostics.Run, label: int | None) -> Mixing:
     """Of one label's chains; a series that never moves says nothing of them."""
     posterior = diagnostics.to_arviz(run, label)["posterior"]
-    with warnings.catch_warnings():  # arviz announces its next version to whoever imports it
-        warnings.simplefilter("ignore")
-        import arviz
+    arviz = diagnostics.import_arviz()
     series: Mapping[str, Any] = {str(name): posterior[name].to_numpy() for name in posterior if name != "code"}
     moving = {name: value for name, value in series.items() if np.ptp(value)}
     if not moving:

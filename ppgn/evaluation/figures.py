@@ -12,7 +12,6 @@ from statistics import NormalDist
 from typing import Any
 
 import torch
-from scipy.special import stdtrit
 from torch import Tensor
 
 LEVEL = 0.95
@@ -87,6 +86,8 @@ def mean(values: Tensor, level: float = LEVEL) -> Figure:
     """Of independent numbers (N,): their mean, with Student's interval. Raises ValueError for fewer than 2."""
     if len(values) < 2:
         raise ValueError(f"a mean with an error needs at least 2 numbers, got {len(values)}")
+    from scipy.special import stdtrit  # a tenth of a second to import
+
     values = values.double()
     value, error = float(values.mean()), float(values.std() / math.sqrt(len(values)))
     half = float(stdtrit(len(values) - 1, (1 + level) / 2)) * error
