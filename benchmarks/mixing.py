@@ -12,7 +12,7 @@ import torch
 from scipy.cluster.vq import kmeans2
 from torch import Tensor
 
-from ppgn import diagnostics, evaluation
+from ppgn import evaluation
 from ppgn.statistics import Statistic
 from ppgn.types import State
 
@@ -33,16 +33,16 @@ def switches(series: Tensor) -> Tensor:
 def autocorrelation_time(series: Tensor) -> float:
     """(k, n) numbers of n chains of one target -> steps for an independent draw: k n over their effective sample size.
 
-    By arviz, of halved chains: those that disagree count as slow. Infinite if some chain stands still.
+    Chains that disagree count as slow. Infinite if some chain stands still.
     """
-    if _stands_still(series):
+    if evaluation.stands_still(series):
         return math.inf
-    return series.numel() / float(diagnostics.import_arviz().ess(series.double().T.numpy(), method="mean"))
+    return series.numel() / evaluation.effective_size(series, method="mean")
 
 
 def r_hat(series: Tensor) -> float:
-    """(k, n) -> rank-normalised R-hat of halved chains (Vehtari et al. 2021). Infinite if some chain stands still."""
-    return math.inf if _stands_still(series) else float(diagnostics.import_arviz().rhat(series.double().T.numpy()))
+    """(k, n) -> `evaluation.r_hat`, infinite if some chain stands still."""
+    return math.inf if evaluation.stands_still(series) else evaluation.r_hat(series)
 
 
 def centres(features: Tensor, labels: Tensor, k: int, seed: int) -> Tensor:
@@ -74,7 +74,3 @@ def mode_seen(judge: evaluation.Judge, modes: Tensor, labels: Tensor) -> Statist
         return torch.where(seen(state) == labels, found, -1).float()
 
     return nearest
-
-
-def _stands_still(series: Tensor) -> bool:
-    return bool((series == series[0]).all(0).any())

@@ -142,6 +142,15 @@ def drawn(pipeline: ppgn.Pipeline, n: int, seed: int = 0) -> Tensor:
     return pipeline.prior.sample(n, streams(seed, n)).double()
 
 
+def autoregression(k: int, n: int, rho: float) -> Tensor:
+    """(k, n) steps of n chains x' = rho x + noise, of N(0, 1): worth k n (1 - rho) / (1 + rho) draws, R-hat 1."""
+    rng = torch.Generator().manual_seed(0)
+    x = [torch.randn(n, generator=rng)]
+    for _ in range(k - 1):
+        x.append(rho * x[-1] + (1 - rho**2) ** 0.5 * torch.randn(n, generator=rng))
+    return torch.stack(x)
+
+
 def assert_close(value, truth, error, errors: float = 4.0):
     """Within so many standard errors, number by number."""
     z = (torch.as_tensor(value) - torch.as_tensor(truth)).abs() / torch.as_tensor(error)

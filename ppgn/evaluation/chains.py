@@ -1,4 +1,4 @@
-"""How well a run's chains mixed, and what an independent image that is right has cost.
+"""How well a run's chains mixed, and what an independent draw that is right has cost.
 
 cost = steps x chains / (independent draws x judge's agreement)        in chain steps; the seconds of the run likewise
 
@@ -8,14 +8,13 @@ else the effective sample size of the series that mixes worst, of every label's 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
-import numpy as np
+import torch
 
 from ppgn import diagnostics
 from ppgn.evaluation.figures import Figure
+from ppgn.evaluation.series import effective_size, r_hat
 
 FEWEST = 4  # draws of a chain that R-hat and effective sample sizes need
 
@@ -39,8 +38,9 @@ def mixing(run: diagnostics.Run) -> Mixing:
 
     Raises ValueError for fewer than 4 draws a chain: nothing can be told of them.
     """
-    if run.record["ends"] or run.record["sampler"]["name"] == "annealed":
-        return Mixing(float(run.finished.sum()))
+    independent = independent_draws(run)
+    if independent is not None:
+        return Mixing(float(independent))
     kept = len(run.series["log_condition"])
     if kept < FEWEST:
         raise ValueError(f"effective sample sizes need at least {FEWEST} draws a chain, the run kept {kept}")
@@ -51,16 +51,21 @@ def mixing(run: diagnostics.Run) -> Mixing:
     return Mixing(sum(one.draws for one in found), max(whole) if whole else None, lowest.worst)
 
 
+def independent_draws(run: diagnostics.Run) -> int | None:
+    """How many there are: finished chains, each an image from a start of its own; None for walks from draw to draw."""
+    walks = not run.record["ends"] and run.record["sampler"]["name"] != "annealed"
+    return None if walks else int(run.finished.sum())
+
+
 def _of(run: diagnostics.Run, label: int | None) -> Mixing:
     """Of one label's chains; a series that never moves says nothing of them."""
     posterior = diagnostics.to_arviz(run, label)["posterior"]
-    arviz = diagnostics.import_arviz()
-    series: Mapping[str, Any] = {str(name): posterior[name].to_numpy() for name in posterior if name != "code"}
-    moving = {name: value for name, value in series.items() if np.ptp(value)}
+    series = {str(name): torch.from_numpy(posterior[name].to_numpy().T) for name in posterior if name != "code"}
+    moving = {name: value for name, value in series.items() if bool((value != value[0, 0]).any())}
     if not moving:
         raise ValueError("chains must move for an effective sample size, but every series of the run is constant")
-    sizes = {name: float(arviz.ess(value, method="bulk")) for name, value in moving.items()}
-    r_hats = [float(arviz.rhat(value)) for value in moving.values() if len(value) > 1]
+    sizes = {name: effective_size(value) for name, value in moving.items()}
+    r_hats = [r_hat(value) for value in moving.values() if value.shape[1] > 1]
     worst = min(sizes, key=lambda name: sizes[name])
     return Mixing(sizes[worst], max(r_hats) if r_hats else None, worst)
 

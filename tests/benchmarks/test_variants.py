@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from targets import autoregression
 
-from ppgn import pretrained
+from ppgn import evaluation, pretrained
 
 SCRIPTS = Path(__file__).parents[2] / "benchmarks"
 
@@ -29,18 +30,11 @@ def test_what_a_chain_shows(script):
 
 @pytest.mark.parametrize("rho", [0.0, 0.5, 0.9])
 def test_the_autocorrelation_time_of_a_normal_chain(script, rho):
-    """x' = rho x + noise: (1 + rho) / (1 - rho) steps."""
-    rng, n = torch.Generator().manual_seed(0), 8
-    steps = [torch.randn(n, generator=rng)]
-    for _ in range(3999):
-        steps.append(rho * steps[-1] + math.sqrt(1 - rho**2) * torch.randn(n, generator=rng))
-    mixing = script("mixing")
-    series = torch.stack(steps)
+    mixing, series = script("mixing"), autoregression(4000, 8, rho)
     assert mixing.autocorrelation_time(series) == pytest.approx((1 + rho) / (1 - rho), rel=0.1)
-    assert mixing.r_hat(series) == pytest.approx(1, abs=0.01)
-    apart = series + 10 * torch.arange(n)
+    apart = series + 10 * torch.arange(8)
     assert mixing.autocorrelation_time(apart) > 100 * mixing.autocorrelation_time(series)
-    assert mixing.r_hat(apart) > 3
+    assert mixing.r_hat(apart) == evaluation.r_hat(apart) > 3
 
 
 def test_a_chain_that_stands_still(script):

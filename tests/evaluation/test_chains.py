@@ -1,4 +1,4 @@
-"""Mixing of chains whose law is known, and the cost of an independent success."""
+"""Mixing of chains whose law is known, and the cost of an independent draw that is right."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from targets import autoregression
 
 from ppgn import evaluation
 
@@ -20,15 +21,6 @@ def run(series, labels=None, name="ula", ends=False):
         log_condition=torch.zeros(k + 1, n), labels=labels, finished=torch.ones(n, dtype=torch.bool), steps=k,
         exact=True, record={"ends": ends, "sampler": {"name": name}, "condition": {"is": "Unit"}, "warmup": 0},
     )  # fmt: skip
-
-
-def autoregression(k, n, rho):
-    """x' = rho x + noise: the effective share of draws is (1 - rho) / (1 + rho)."""
-    rng = torch.Generator().manual_seed(0)
-    x = [torch.randn(n, generator=rng)]
-    for _ in range(k - 1):
-        x.append(rho * x[-1] + (1 - rho**2) ** 0.5 * torch.randn(n, generator=rng))
-    return torch.stack(x)
 
 
 def test_effective_draws_of_an_autoregression():
@@ -49,7 +41,11 @@ def test_chains_of_two_labels_are_never_compared():
 
 def test_ends_of_chains_are_draws():
     for name, ends in (("rejection", True), ("annealed", False)):
-        assert evaluation.mixing(run(torch.zeros(1, 5), name=name, ends=ends)) == evaluation.Mixing(5.0)
+        ended = run(torch.zeros(1, 5), name=name, ends=ends)
+        assert evaluation.mixing(ended) == evaluation.Mixing(5.0)
+        ended.finished[0] = False
+        assert evaluation.independent_draws(ended) == 4
+    assert evaluation.independent_draws(run(torch.zeros(1, 5))) is None
 
 
 def test_cost_by_hand():
