@@ -5,9 +5,8 @@ Everything is `ppgn.evaluation`'s; a number means something only beside the floo
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol, cast, runtime_checkable
 
@@ -17,6 +16,7 @@ from torch import Tensor, nn
 from ppgn import data, evaluation, files, models, pretrained, records
 from ppgn.ablation import walks
 from ppgn.ablation.cells import Cell, Measure
+from ppgn.ablation.figures import Real, fewest, figures, nth, unjudged
 from ppgn.pretrained.catalogue import WEIGHTS
 from ppgn.samples import Samples
 
@@ -32,17 +32,17 @@ class _Featured(Protocol):
 class Yardstick:
     """What judges the images of a model.
 
-    judge       None: nobody does
-    reference   moments of real images in its features; None: there are none
-    spread      mean distance of two real images of a class
-    floors      name -> number, of real images measured as a cell is: at its n if there were images, once a seed
-    said        of which images, and how many, the floors are
-    source      sha256 of the real images, or of what the bundle says of its own
+    judge    None: nobody does
+    real     real images in its features, or what is known of them
+    classes  that they are of; (): all that the model has
+    floors   name -> number, of real images measured as a cell is: at its n if there were images, once a seed
+    said     of which images, and how many, the floors are
+    source   sha256 of the real images, or of what the bundle says of its own
     """
 
     judge: nn.Module | None = None
-    reference: evaluation.Moments | None = None
-    spread: float | None = None
+    real: Real = field(default_factory=Real)
+    classes: tuple[int, ...] = ()
     floors: tuple[Mapping[str, float | str], ...] = ()
     said: str = ""
     source: str | None = None
@@ -74,99 +74,80 @@ def judge_of(model: str, told: str | nn.Module | None) -> tuple[nn.Module | None
 
 
 def yardstick(
-    judge: nn.Module | None, bundle: str | None, sets: tuple[data.ImageSet, data.ImageSet] | None, n: int, seeds: int
-) -> Yardstick:
+    judge: nn.Module | None, bundle: str | None, sets: tuple[data.ImageSet, data.ImageSet] | None, n: int, seeds: int,
+    labels: Sequence[int] = (),
+) -> Yardstick:  # fmt: skip
     """A judge with real images beside it: those of `sets`, (train, test), or else what the bundle says of its own.
 
-    The floors are n training images a class, others for each seed, against the moments of the test images.
+    labels   the classes that are asked for; (): all that there are
+
+    The floors are n training images a class, others for each seed, against the test images. Raises ValueError for
+    images without labels, or none of a class that is asked for.
     """
     if judge is None:
         return Yardstick()
-    stored = None if bundle is None else WEIGHTS / bundle / "reference.safetensors"
-    found = None if stored is None or not stored.is_file() else files.read_tensors(stored)
-    reference, spread, said = None, None, ""
-    floors: tuple[Mapping[str, float | str], ...] = ()
-    if found is not None:
-        tensors, header = found
-        reference = evaluation.Moments(tensors["mean"].double(), tensors["covariance"].double())
-        spread = float(tensors["floor_spread"])
-        floors = ({"distance": float(tensors["floor_distance"]), "spread": 1.0},)
-        said = str(header["of"]) + (
-            "" if n == REAL else "; distances at another n are not comparable, images are needed"
-        )
     if sets is None:
-        source = None if stored is None or found is None else files.sha256(stored)
-        return Yardstick(judge, reference, spread, floors, said, source)
-    train, test = sets
-    for part in sets:
-        part.require_labels("a judge")
-    place, _ = records.of_device(judge)
-    seen = evaluation.features(_judge(judge), data.to_float(test.images).to(place)).cpu()
-    reference = evaluation.moments(seen) if len(seen) > seen.shape[1] else None
-    fewest = int(train.labels.unique(return_counts=True)[1].min())
-    real = train.per_class(min(REAL, fewest))
-    shown = evaluation.features(_judge(judge), data.to_float(real.images).to(place)).cpu()
-    spread = evaluation.spread(shown, real.labels)
-    bare = Yardstick(judge, reference, spread)
-    parts = [_nth(train, n, seed) for seed in range(min(seeds, fewest // n))]
-    floors = tuple(_figures(data.to_float(part.images), part.labels, bare, True) for part in parts)
-    said = f"{n} training images a class against {len(test)} test images"
-    return Yardstick(judge, reference, spread, floors, said, walks.sha256(*sets))
+        return _bundled(judge, bundle, n)
+    train, test = (_of(part, labels) for part in sets)
+    shown = train.per_class(min(REAL, fewest(train.labels)))
+    seen = _features(judge, test)
+    moments = evaluation.moments(seen) if len(seen) > seen.shape[1] else None
+    spread = evaluation.spread(_features(judge, shown), shown.labels) if fewest(shown.labels) > 1 else None
+    real = Real(moments, spread, seen, test.labels)
+    floors = []
+    for seed in range(min(seeds, fewest(train.labels) // n)):
+        rows = nth(train.labels, n, seed)
+        images = data.to_float(train.images[rows])
+        floors.append(figures(_judge(judge), images, train.labels[rows], real, True, seed))
+    said = (
+        f"{n} training images a class against {len(test)} test images; coverage, density, precision and recall are "
+        f"against {n} test images a class, as those of the samples are"
+    )
+    classes = tuple(test.labels.unique().tolist())
+    return Yardstick(judge, real, classes, tuple(floors), said, walks.sha256(*sets))
 
 
 def judged(yardsticks: Mapping[str, Yardstick]) -> Measure:
-    """The measure by a judge, model by model: "judge" (share of images given their label), "distance", "spread".
-
-    distance   Fréchet, in the judge's features, to the real images; biased upwards by about 1/n. There is none where
-               only some of the model's classes were asked for
-    spread     mean distance of two images of a class in these features, over that of real images
-    """
+    """The measure by a judge, model by model; `ppgn.ablation.tables.NAMES` says what its figures are."""
 
     def measure(samples: Samples, cell: Cell) -> Mapping[str, float | str]:
-        model = str(cell.settings["model"])
-        return _figures(samples.images, cell.asked, yardsticks[model], len(cell.labels) == cell.classes)
+        by = yardsticks[str(cell.settings["model"])]
+        if by.judge is None:
+            return unjudged("no judge: the model's bundle has none, and none was given")
+        same = set(cell.labels) == set(by.classes or range(cell.classes))
+        return figures(_judge(by.judge), samples.images, cell.asked, by.real, same, cell.seed)
 
     return measure
 
 
-def _figures(images: Tensor, labels: Tensor, by: Yardstick, whole: bool) -> dict[str, float | str]:
-    if by.judge is None:
-        why = "no judge: the model's bundle has none, and none was given"
-        return {"judge": why, "distance": why, "spread": why}
-    device, dtype = records.of_device(by.judge)
-    images = images.to(device, dtype)
-    features = evaluation.features(_judge(by.judge), images).cpu()
-    return {
-        "judge": evaluation.agreement(_judge(by.judge), images, labels.to(device)),
-        "distance": _distance(features, by.reference, whole),
-        "spread": _spread(features, labels, by.spread),
-    }
+def _bundled(judge: nn.Module, bundle: str | None, n: int) -> Yardstick:
+    """With what the bundle says of its real images: their moments, and the floors of REAL a class."""
+    path = WEIGHTS / (bundle or "") / "reference.safetensors"
+    if bundle is None or not path.is_file():
+        return Yardstick(judge)
+    found, header = files.read_tensors(path)
+    moments = evaluation.Moments(found["mean"].double(), found["covariance"].double())
+    real = Real(moments, float(found["floor_spread"]))
+    floor = {"distance": float(found["floor_distance"]), "spread": 1.0}
+    other = "" if n == REAL else "; distances at another n are not comparable, images are needed"
+    return Yardstick(judge, real, (), (floor,), f"{header['of']}{other}", files.sha256(path))
 
 
-def _distance(features: Tensor, reference: evaluation.Moments | None, whole: bool) -> float | str:
-    n, d = features.shape
-    if reference is None:
-        return "no real images to measure it from"
-    if not whole:
-        return "the real images are of all classes, the samples of some"
-    if n <= d:
-        return f"it needs more samples than the judge has features, {d}; there are {n}"
-    return max(0.0, evaluation.frechet_distance(evaluation.moments(features), reference))
+def _of(images: data.ImageSet, labels: Sequence[int]) -> data.ImageSet:
+    """Those of these labels, all if none is told."""
+    images.require_labels("a judge")
+    missing = sorted(set(labels) - set(images.labels.tolist()))
+    if missing:
+        raise ValueError(f"real images of every class asked for are needed, class {missing[0]} has none")
+    if not labels:
+        return images
+    rows = torch.isin(images.labels, torch.tensor(labels))
+    return replace(images, images=images.images[rows], labels=images.labels[rows])
 
 
-def _spread(features: Tensor, labels: Tensor, real: float | None) -> float | str:
-    if real is None:
-        return "no real images to measure it from"
-    if int(labels.unique(return_counts=True)[1].min()) < 2:
-        return "it needs two images of a class or more"
-    return evaluation.spread(features, labels) / real if real > 0 else math.nan
-
-
-def _nth(images: data.ImageSet, n: int, seed: int) -> data.ImageSet:
-    """n images of every class: the first, the next n, ..."""
-    rows = [(images.labels == label).nonzero()[:, 0][seed * n : (seed + 1) * n] for label in images.labels.unique()]
-    index = torch.cat(rows)
-    return data.ImageSet(images.images[index], images.labels[index])
+def _features(judge: nn.Module, images: data.ImageSet) -> Tensor:
+    place, _ = records.of_device(judge)
+    return evaluation.features(_judge(judge), data.to_float(images.images).to(place)).cpu()
 
 
 def _featured(network: nn.Module) -> nn.Module:

@@ -1,16 +1,13 @@
-"""How the chains of a cell mixed: R-hat and effective sample size of log p(y | x), class by class.
+"""How the chains of a cell mixed, by log p(y | x) of the second half of the walk, and what its draws cost.
 
-Rank-normalised split R-hat and bulk effective size (Vehtari et al. 2021), by arviz, of the second half of the walk.
+Chains of one class are compared, never those of two: see `ppgn.evaluation`.
 """
 
 from __future__ import annotations
 
-import warnings
+from collections.abc import Mapping
 
-import numpy as np
-import torch
-
-from ppgn import diagnostics
+from ppgn import diagnostics, evaluation
 from ppgn.samples import Samples
 
 FEWEST = 20  # draws of a chain: of fewer, either figure is noise
@@ -22,29 +19,56 @@ def mixing(samples: Samples) -> dict[str, float | str]:
     `ess` is of all chains and draws of the second half of the walk.
     """
     series = samples.series["log_condition"]
-    half = series[len(series) // 2 :].double()
-    labels = torch.zeros(half.shape[1], dtype=torch.int64) if samples.labels is None else samples.labels
-    if samples.record["ends"]:
-        return _neither("the sampler's draws are independent, no walk")
-    if samples.record["sampler"].get("levels", 0) > len(series) // 2:
-        return _neither("each step of the walk has a target of its own, down its ladder of noise")
-    if len(half) < FEWEST:
-        return _neither(f"the second half of the walk must have {FEWEST} draws, it has {len(half)}")
-    if int(labels.unique(return_counts=True)[1].min()) < 2:
-        return _neither("R-hat compares two chains of a class or more")
+    half = series[len(series) // 2 :]
+    reason = _refused(samples, len(series) // 2, len(half))
+    if reason is None and evaluation.stands_still(half):
+        reason = "log p of a chain does not change"
+    if reason is not None:
+        return {"r_hat": reason, "ess": reason}
     try:
-        arviz = diagnostics.import_arviz()
-    except ImportError as error:
-        return _neither(str(error))
-    parts = [half[:, labels == label].T.numpy() for label in labels.unique()]
-    if any(np.ptp(part, axis=1).min() == 0 for part in parts):
-        return _neither("log p of a chain does not change")
-    with warnings.catch_warnings():  # many short chains are no mistake
-        warnings.simplefilter("ignore")
-        r_hat = max(float(arviz.rhat(part)) for part in parts)
-        ess = sum(float(arviz.ess(part, method="bulk")) for part in parts)
-    return {"r_hat": r_hat, "ess": ess}
+        labels = samples.labels
+        return {"r_hat": evaluation.r_hat(half, labels), "ess": evaluation.effective_size(half, labels)}
+    except ImportError as error:  # arviz is an extra
+        return {"r_hat": str(error), "ess": str(error)}
 
 
-def _neither(reason: str) -> dict[str, float | str]:
-    return {"r_hat": reason, "ess": reason}
+def _refused(samples: Samples, left: int, draws: int) -> str | None:
+    """Why nothing can be told, of so many `draws` a chain after those that are `left` out."""
+    if samples.record["ends"]:
+        return "the sampler's draws are independent, no walk"
+    if samples.record["sampler"].get("levels", 0) > left:
+        return "each step of the walk has a target of its own, down its ladder of noise"
+    if draws < FEWEST:
+        return f"the second half of the walk must have {FEWEST} draws, it has {draws}"
+    fewest = samples.series["log_condition"].shape[1]
+    if samples.labels is not None:
+        fewest = int(samples.labels.unique(return_counts=True)[1].min())
+    return "R-hat compares two chains of a class or more" if fewest < 2 else None
+
+
+def cost(figures: Mapping[str, float | str], samples: Samples, seconds: float) -> float | str:
+    """Seconds for each independent draw that the judge agrees to, of all `seconds` of sampling; or why it is unknown.
+
+    figures   of the cell, its "judge" and "ess" among them
+
+    Draws are those of `ess`, which flatters chains that disagree: with them there is no cost to tell. Of samplers that
+    make one image from each start they are the chains that finished.
+    """
+    agreed = figures.get("judge", "no judge's agreement was measured")
+    draws = evaluation.independent_draws(samples)
+    size = _size(figures) if draws is None else draws
+    if isinstance(agreed, str) or isinstance(size, str):
+        return agreed if isinstance(agreed, str) else str(size)
+    try:
+        found = evaluation.cost(seconds, size, evaluation.Figure(agreed)).value
+    except ValueError as error:
+        return str(error)
+    assert found is not None
+    return found
+
+
+def _size(figures: Mapping[str, float | str]) -> float | str:
+    r_hat = figures.get("r_hat")
+    if isinstance(r_hat, float) and r_hat > diagnostics.APART:
+        return f"chains of a class disagree, with an R-hat above {diagnostics.APART:g}: their draws cannot be counted"
+    return figures.get("ess", "no effective sample size was measured")

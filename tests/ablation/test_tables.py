@@ -25,6 +25,16 @@ def test_means_and_errors_by_hand():
     ]
 
 
+def test_what_no_row_has_is_told_once_below():
+    rows = [
+        row({"a": x}, {"judge": x, "ess": None, "r_hat": None}, reasons={"ess": "short", "r_hat": "short"})
+        for x in (0.0, 1.0)
+    ]
+    lines = table(rows, floors=[{"ess": 1.0}]).splitlines()
+    assert lines[0] == "| a | runs | judge | seconds |"
+    assert lines[-1] == "- no ess, r_hat: short (2 of 2 runs)"
+
+
 def test_rows_are_joined_over_what_is_not_asked_for():
     rows = [row({"a": x, "b": y}, {"judge": x + y}) for x in (0.0, 1.0) for y in ("u", "v") for x, y in [(x, len(y))]]
     assert "| 1 | 2 | 2.000 ± 0.000 | 2.0 ± 0.0 |" in table(rows, by=["a"])
