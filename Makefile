@@ -6,7 +6,7 @@ BIN := .venv/bin
 
 demo: .venv/installed
 	$(BIN)/ppgn sample --model mnist --label all --n 8 --steps 200 --seed 0 --out demo --overwrite
-	@echo "Open demo/grid.png and demo/chain.gif."
+	@echo "Open demo/report.html (or grid.png and chain.gif beside it)."
 
 gallery: .venv/installed
 	$(BIN)/python benchmarks/gallery.py --out gallery

@@ -89,7 +89,7 @@ class Samples:
         return diagnostics.to_arviz(self, label)
 
     def save(self, folder: str | Path, overwrite: bool = False) -> None:
-        """Write grid.png, chain.gif (the walk), samples.safetensors and run.json, all or nothing.
+        """Write grid.png, chain.gif (the walk), samples.safetensors, run.json and report.html, all or nothing.
 
         Where a part of the images was known, filled.png too: the images with that part in its place.
 

@@ -1,4 +1,4 @@
-"""The folder of a sampling run: pictures (grid, walk, filled), samples.safetensors, run.json; written whole or not."""
+"""The folder of a run, written whole or not: pictures (grid, walk, filled), a page, samples.safetensors, run.json."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
-from ppgn import files, images
+from ppgn import files, images, report
 
 TENSORS = (
     "images", "codes", "log_condition", "finished", "failed_at", "chain", "frames", "frame_steps", "frame_chains",
@@ -41,6 +41,7 @@ def write(
                 for frame, step in zip(tensors["frames"], tensors["frame_steps"], strict=True)
             ]
             images.save_gif(temporary / "chain.gif", pictures)
+        (temporary / "report.html").write_text(report.run_page(tensors, record, temporary / "grid.png"))
 
 
 def read(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

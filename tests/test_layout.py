@@ -32,6 +32,7 @@ LADDER = [
         "layers",
         "masks",
         "random",
+        "report",
         "samplers",
         "states",
         "strokes",

@@ -64,7 +64,7 @@ def test_saved_and_loaded(sevens, tmp_path):
     samples = run(sevens, thin=2)
     samples.save(tmp_path / "out")
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [
-        "chain.gif", "grid.png", "run.json", "samples.safetensors",
+        "chain.gif", "grid.png", "report.html", "run.json", "samples.safetensors",
     ]  # fmt: skip
     again = ppgn.Samples.load(tmp_path / "out")
     for name in ("images", "codes", "log_condition", "failed_at", "chain", "frames", "frame_steps", "labels"):

@@ -19,7 +19,7 @@ SETTINGS = (
 class Run:
     """Of what, how long and where."""
 
-    out: Annotated[Path, typer.Option(help="new folder for grid.png, chain.gif, samples.safetensors and run.json")]
+    out: Annotated[Path, typer.Option(help="new folder for report.html, pictures, samples.safetensors and run.json")]
     model: Annotated[
         str,
         typer.Option(help="a bundled model, `ppgn models` lists them; or a saved pipeline: its folder, or user/name"),
