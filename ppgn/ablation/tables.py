@@ -90,7 +90,7 @@ def table(
 
 def _varied(rows: Sequence[Row]) -> list[str]:
     names = dict.fromkeys(name for row in rows for name in row["settings"])
-    return [name for name in names if len({_shown(row["settings"].get(name)) for row in rows}) > 1]
+    return [name for name in names if len({shown(row["settings"].get(name)) for row in rows}) > 1]
 
 
 def _grouped(rows: Sequence[Row], axes: Sequence[str]) -> list[tuple[tuple[str, ...], list[Row]]]:
@@ -98,19 +98,20 @@ def _grouped(rows: Sequence[Row], axes: Sequence[str]) -> list[tuple[tuple[str, 
     groups: dict[tuple[Any, ...], list[Row]] = {}
     for row in rows:
         groups.setdefault(tuple(row["settings"].get(name) for name in axes), []).append(row)
-    ordered = sorted(groups, key=lambda key: [_order(value) for value in key])
-    return [(tuple(_shown(value) for value in key), groups[key]) for key in ordered]
+    ordered = sorted(groups, key=lambda key: [order(value) for value in key])
+    return [(tuple(shown(value) for value in key), groups[key]) for key in ordered]
 
 
-def _order(value: Any) -> tuple[int, float, str]:
-    """None first, then numbers, then texts."""
+def order(value: Any) -> tuple[int, float, str]:
+    """By which settings' values are sorted: None first, then numbers, then texts."""
     if isinstance(value, str):
         return 2, 0.0, value
     return (0, 0.0, "") if value is None else (1, float(value), "")
 
 
-def _shown(value: Any) -> str:
-    return "-" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+def shown(value: Any, none: str = "-") -> str:
+    """A setting's value; `none`: what the model recommends."""
+    return none if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _number(value: float | str | None) -> float | None:
