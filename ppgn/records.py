@@ -38,6 +38,19 @@ def versions() -> dict[str, str]:
     }
 
 
+def device_name(device: torch.device | str) -> str:
+    """What numbers were computed on: "cpu, 1 thread", or the accelerator's own name.
+
+    >>> device_name("cpu").partition(",")[0]
+    'cpu'
+    """
+    found = torch.device(device)
+    if found.type == "cuda":
+        return torch.cuda.get_device_name(found)
+    threads = torch.get_num_threads()
+    return f"cpu, {threads} thread{'s' * (threads > 1)}" if found.type == "cpu" else found.type
+
+
 def describe(value: Any) -> Any:
     """`value` as JSON: records by name and fields (no caches), networks by class and settings, tensors by numbers.
 

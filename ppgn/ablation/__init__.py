@@ -13,9 +13,10 @@ never the condition, and kept as they come: a run that was stopped goes on, seve
 from ppgn.ablation.axes import AXES, Axis, Range, Values, parsed
 from ppgn.ablation.cells import Cell, Measure, told
 from ppgn.ablation.design import Design, of_axes, read, ready
+from ppgn.ablation.planning import Plan, plan
 from ppgn.ablation.points import Block
 from ppgn.ablation.results import read as read_rows
-from ppgn.ablation.running import Plan, plan, run
+from ppgn.ablation.running import run, walk
 from ppgn.ablation.tables import table
 
 __all__ = [
@@ -37,4 +38,5 @@ __all__ = [
     "run",
     "table",
     "told",
+    "walk",
 ]

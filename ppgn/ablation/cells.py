@@ -15,11 +15,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ppgn import evaluation, files, images, records
-from ppgn.ablation import walks
+from ppgn import evaluation, files, records
+from ppgn.ablation import pictures, results, walks
 from ppgn.ablation.axes import Value
 from ppgn.ablation.design import Design
-from ppgn.ablation.mixing import mixing
+from ppgn.ablation.mixing import cost, mixing
 from ppgn.ablation.parts import Given, built
 from ppgn.pipeline import Pipeline
 from ppgn.samples import Samples
@@ -33,6 +33,7 @@ class Cell:
     settings   axis -> value, steps and model included
     labels     the classes asked for, n chains each
     classes    that the model has
+    weights    sha256 of every network of the pipeline, by its dotted name
     id         of settings, seed, n, labels and the fingerprints of the networks and of the walk: sixteen digits
     """
 
@@ -41,6 +42,7 @@ class Cell:
     n: int
     labels: tuple[int, ...]
     classes: int
+    weights: Mapping[str, str]
     id: str
 
     @property
@@ -71,12 +73,12 @@ def cells(design: Design, given: Given, judges: Mapping[str, nn.Module | None]) 
         for seed in range(design.seeds):
             content = {"settings": settings, "seed": seed, "n": design.n, "labels": labels, **prints}
             name = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
-            found.setdefault(name, Cell(settings, seed, design.n, labels, classes, name))
+            found.setdefault(name, Cell(settings, seed, design.n, labels, classes, prints["weights"], name))
     return list(found.values())
 
 
-def walked(cell: Cell, given: Given, measure: Measure, picture: Path) -> dict[str, Any]:
-    """The cell's row, its picture written: settings, figures, reasons for those that are not, warnings, seconds.
+def walked(cell: Cell, given: Given, measure: Measure, out: Path) -> dict[str, Any]:
+    """The cell's row, its pictures written: settings, figures, reasons for those that are not, warnings, seconds.
 
     A cell that fails has its error in its row, and figures of none. Raises KeyboardInterrupt for Ctrl-C.
     """
@@ -94,7 +96,9 @@ def walked(cell: Cell, given: Given, measure: Measure, picture: Path) -> dict[st
             seconds = time.perf_counter() - began
             measured = measure(samples, cell)
             figures = {**measured, **_own(samples, cell, pipeline), **measured}  # in that order
-            _draw(samples, cell, picture)
+            if "judge" in measured:
+                figures["cost"] = cost(figures, samples, seconds)
+            pictures.write(samples, cell.asked, results.picture_path(out, cell.id), results.walk_path(out, cell.id))
         except Exception as failure:  # whatever it is, the other cells go on
             first = str(failure).splitlines()[0] if str(failure) else ""
             error, figures = f"{type(failure).__name__}: {first}", {}
@@ -105,9 +109,12 @@ def walked(cell: Cell, given: Given, measure: Measure, picture: Path) -> dict[st
         "reasons": reasons,
         "sampler": None if samples is None else samples.record["sampler"]["name"],
         "exact": None if samples is None else samples.exact,
+        "walk_steps": [] if samples is None else samples.frame_steps.tolist(),
         "warnings": list(dict.fromkeys(str(one.message) for one in said)),
         "error": error,
         "seconds": seconds,
+        "networks": dict(cell.weights),
+        "device": records.device_name(given.device),
         "versions": records.versions(),
     }
 
@@ -144,9 +151,10 @@ def _require_other(judge: nn.Module | None, pipeline: Pipeline) -> None:
 
 def _samples(cell: Cell, pipeline: Pipeline, given: Given) -> Samples:
     name = str(cell.settings.get("sampler", "own"))
+    start = walks.start_of(cell.settings, pipeline, cell.asked, cell.seed, given)
     samples = sample(
         pipeline, len(cell.asked), int(cell.settings["steps"]), cell.seed, None if name == "own" else name,
-        progress=False, frames=0, start=walks.start_of(cell.settings, pipeline, cell.asked, cell.seed, given),
+        progress=False, frames=pictures.FRAMES, start=start,
     )  # fmt: skip
     if samples.record["interrupted"]:
         raise KeyboardInterrupt
@@ -166,12 +174,6 @@ def _own(samples: Samples, cell: Cell, pipeline: Pipeline) -> dict[str, float | 
         "log_p": float(own.mean()),
         **mixing(samples),
     }
-
-
-def _draw(samples: Samples, cell: Cell, picture: Path) -> None:
-    sheet = images.grid(samples.images, labels=cell.asked.tolist(), columns=10, rows=10, caption=cell.id)
-    with files.atomic(picture) as temporary:
-        sheet.save(temporary, "PNG", optimize=True)
 
 
 def _parted(figures: Mapping[str, float | str]) -> tuple[dict[str, float | None], dict[str, str]]:

@@ -17,7 +17,7 @@ from ppgn.pretrained.bundled import fitted
 
 TOGETHER = 100  # chains evaluated at a time: faster than all on one core
 EPSILONS = ("eps_prior", "eps_condition", "eps_noise")
-NUMBERS = ("mode", *EPSILONS, "step_size", "gamma")
+NUMBERS = ("mode", *EPSILONS, "step_size", "gamma", "sigma_max", "sigma_min", "corrector")
 LADDERS = (models.LadderDenoiser, models.ConvLadderDenoiser)
 
 
@@ -54,21 +54,23 @@ def built(settings: Mapping[str, Value], given: Given) -> Pipeline:
 
 
 def network(name: str, model: str, given: Given) -> nn.Module:
-    """A network brought along, of a file that `ppgn train` wrote, or of the model's bundle.
+    """A network brought along, of a file that `ppgn train` wrote, or of a bundle: the model's, or as BUNDLE/NETWORK.
 
     Raises ValueError naming the bundle's, FileNotFoundError, or DamagedFileError.
     """
     found = given.parts.get(name)
     if isinstance(found, nn.Module):
         return pretrained.frozen(found).to(given.device)
-    if Path(name).suffix or "/" in name or model not in pretrained.names():
+    bundle, slash, own = name.partition("/")
+    if slash and bundle in pretrained.names() and not Path(name).is_file():
+        return pretrained.network(bundle, own).to(given.device)
+    if slash or Path(name).suffix or model not in pretrained.names():
         return models.load(Path(name)).to(given.device)
     return pretrained.network(model, name).to(given.device)
 
 
 def _require_calibrated(numbers: Mapping[str, Value]) -> None:
-    epsilons = [name for name in EPSILONS if name in numbers]
-    if epsilons or "step_size" not in numbers:
+    if "step_size" not in numbers or not numbers.keys() <= {"mode", "step_size", "gamma"}:
         raise ValueError(
             "mode = calibrated ties the three epsilons to one step_size: it needs that, perhaps gamma, no epsilons; "
             f"got {', '.join(numbers)}"
@@ -76,25 +78,34 @@ def _require_calibrated(numbers: Mapping[str, Value]) -> None:
 
 
 def _loaded(settings: Mapping[str, Value], numbers: Mapping[str, Value], given: Given) -> Pipeline:
-    """The model under its numbers: a bundle's variant takes them for settings, others walk by MALA-approx."""
+    """The model under its numbers: those of a bundled variant's own walk, or, where a mode is told, of MALA-approx."""
     name, variant = str(settings["model"]), settings.get("variant")
     own = given.parts.get(name)
-    saved = isinstance(own, Pipeline) or (name not in pretrained.names() and ("/" in name or Path(name).is_dir()))
-    if not saved:
+    if not (isinstance(own, Pipeline) or (name not in pretrained.names() and ("/" in name or Path(name).is_dir()))):
         told = None if variant is None else str(variant)
         described = pretrained.describe(name)
-        fitting = fitted(described, told, numbers, int(settings["steps"]))
-        return pretrained.load(name, told, device=given.device, settings=fitting, batch_size=TOGETHER)
+        another = "mode" in numbers and _kind(described, told) != "mala_approx"
+        fitting = fitted(described, told, {} if another else numbers, int(settings["steps"]))
+        pipeline = pretrained.load(name, told, device=given.device, settings=fitting, batch_size=TOGETHER)
+        return _free(pipeline, f"variant {told}", numbers) if another else pipeline
     if variant is not None:
         raise ValueError(f"variants are of bundled models; {name} has none, got variant = {variant}")
     pipeline = own if isinstance(own, Pipeline) else pretrained.from_pretrained(name, device=given.device)
-    if not numbers:
-        return pipeline
-    lacking = [eps for eps in EPSILONS if eps not in numbers]
-    if lacking or "gamma" in numbers:
+    return _free(pipeline, name, numbers) if numbers else pipeline
+
+
+def _kind(described: Mapping[str, Any], variant: str | None) -> str | None:
+    """The sampler of a bundle's variant by name; None for a variant that there is not, which loading tells."""
+    found = described["variants"].get(variant or described["default"])
+    return None if found is None else str(found["sampler"]["kind"])
+
+
+def _free(pipeline: Pipeline, name: str, numbers: Mapping[str, Value]) -> Pipeline:
+    """The pipeline walked by MALA-approx. Raises ValueError unless the numbers are all of its epsilons."""
+    if not set(EPSILONS) <= numbers.keys() <= {"mode", *EPSILONS, "step_size"}:
         raise ValueError(
-            f"{name} walks by MALA-approx if numbers are given: it needs all three epsilons, and no gamma, which is of "
-            f"mode = calibrated; got {', '.join(numbers)}"
+            f"{name} walks by MALA-approx if numbers are given: it needs all three epsilons, perhaps a step_size, and "
+            f"no gamma, which is of mode = calibrated; got {', '.join(numbers)}"
         )
     rule: Any = dict(numbers)
     return replace(pipeline, sampler=lambda target: samplers.mala_approx(target, **rule))
@@ -103,7 +114,7 @@ def _loaded(settings: Mapping[str, Value], numbers: Mapping[str, Value], given: 
 def _swapped(pipeline: Pipeline, settings: Mapping[str, Value], given: Given) -> Pipeline:
     """The pipeline with the setting's networks in place of its own."""
     model = str(settings["model"])
-    chosen = {role: str(settings.get(role, "own")) for role in ("classifier", "generator", "denoiser")}
+    chosen = {role: _filled(settings, role) for role in ("classifier", "generator", "denoiser")}
     if chosen["classifier"] != "own":
         pipeline = replace(pipeline, classifier=_classifier(chosen["classifier"], model, given))
     if chosen["generator"] != "own":
@@ -114,6 +125,14 @@ def _swapped(pipeline: Pipeline, settings: Mapping[str, Value], given: Given) ->
     if chosen["denoiser"] != "own":
         pipeline = replace(pipeline, prior=_denoising(pipeline, chosen["denoiser"], model, given))
     return pipeline
+
+
+def _filled(settings: Mapping[str, Value], role: str) -> str:
+    """The name of the network in a role, with the noise that it was trained under in place of {noise}."""
+    name, noise = str(settings.get(role, "own")), settings.get(f"{role}_noise")
+    if (noise is None) == ("{noise}" in name):
+        raise ValueError(f"{role} = {name} goes with {role}_noise if it has {{noise}} in it, which got {noise}")
+    return name if noise is None else name.replace("{noise}", f"{noise:g}")
 
 
 def _classifier(name: str, model: str, given: Given) -> nn.Module:

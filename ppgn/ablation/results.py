@@ -2,8 +2,9 @@
 
     OUT/design.json          what is varied and measured: another design is refused
     OUT/cells/ID.json        one row, renamed into its place: no kill leaves half of it, no two processes need a lock
-    OUT/pictures/ID.png      a sheet of the cell's images
-    OUT/results.jsonl        all rows, by id; OUT/table.md: means over the seeds. Both are made anew by every run
+    OUT/pictures/ID.png      a sheet of the cell's images; OUT/walks/ID.png: of the walk to them
+    OUT/results.jsonl        all rows, by id; OUT/table.md: means over the seeds; OUT/report.html: with all pictures.
+                             The three are made anew by every run
 
 Folders of several machines are joined by copying their cells and pictures into one, or by `read` as they are.
 """
@@ -18,11 +19,12 @@ from typing import Any
 from ppgn import files, records
 
 Row = Mapping[str, Any]
-DESIGN = "design.json"
+DESIGN, PAGE = "design.json", "report.html"
+TOLD = "told"  # what a design's file says beside what its rows depend on: its question, what real images score
 
 
 def begin(out: Path, header: Mapping[str, Any]) -> None:
-    """Make the folder, or make sure that it is of the same design.
+    """Make the folder, or make sure that it is of the same design, whatever else it tells.
 
     Raises ValueError with what differs, FileExistsError for a folder that has other files, NotADirectoryError.
     """
@@ -35,12 +37,21 @@ def begin(out: Path, header: Mapping[str, Any]) -> None:
             if not _is_beginning(out):
                 raise
         files.write_json(path, now)
-    differing = records.differences(files.read_json(path), now)
+    saved = files.read_json(path)
+    differing = differences(saved, now)
     if differing:
         raise ValueError(
             f"{out} holds results of another design; choose another folder, or the design that it was begun with, but "
             f"{'; '.join(differing)}"
         )
+    if saved != now:
+        files.write_json(path, now)
+
+
+def differences(saved: Row, now: Row) -> list[str]:
+    """Of two designs, as `ppgn.records.differences` tells them, but for what they only tell."""
+    one, other = ({name: value for name, value in header.items() if name != TOLD} for header in (saved, now))
+    return records.differences(one, other)
 
 
 def _is_beginning(out: Path) -> bool:
@@ -56,6 +67,11 @@ def row_path(out: Path, name: str) -> Path:
 def picture_path(out: Path, name: str) -> Path:
     """Where the picture of that id is kept."""
     return out / "pictures" / f"{name}.png"
+
+
+def walk_path(out: Path, name: str) -> Path:
+    """Where the picture of the walk of that id is kept."""
+    return out / "walks" / f"{name}.png"
 
 
 def is_done(out: Path, name: str, retry: bool = False) -> bool:
@@ -80,7 +96,7 @@ def read(*folders: str | Path) -> list[dict[str, Any]]:
         if not (folder / DESIGN).is_file():
             raise FileNotFoundError(f"{folder} must be a folder of results, with a {DESIGN}")
         header = files.read_json(folder / DESIGN)
-        differing = [] if first is None else records.differences(first, header)
+        differing = [] if first is None else differences(first, header)
         if differing:
             raise ValueError(f"results must be of one design, but of {folders[0]} and {folder}: {'; '.join(differing)}")
         first = header

@@ -1,10 +1,9 @@
-"""A design from its cells to its table: planned whole before any work, walked cell by cell, kept as they come."""
+"""A design from its cells to its table: walked cell by cell, kept as they come."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,55 +11,14 @@ import torch
 from torch import nn
 from tqdm.auto import tqdm
 
-from ppgn import data as image_sets
 from ppgn import records
-from ppgn.ablation import results
-from ppgn.ablation.cells import Cell, Measure, cells, walked
+from ppgn.ablation import page, results
+from ppgn.ablation.cells import Measure, walked
 from ppgn.ablation.design import Design
-from ppgn.ablation.measuring import Yardstick, judge_of, judged, yardstick
-from ppgn.ablation.parts import Given
-from ppgn.ablation.tables import table
+from ppgn.ablation.measuring import Yardstick, judged, yardstick
+from ppgn.ablation.planning import Plan, Sets, plan
+from ppgn.ablation.tables import NAMES, table
 from ppgn.pipeline import Pipeline
-
-Sets = tuple[image_sets.ImageSet, image_sets.ImageSet]
-
-
-@dataclass(frozen=True)
-class Plan:
-    """A design whose every setting was put together, and nothing walked yet: its cells in order."""
-
-    design: Design
-    cells: tuple[Cell, ...]
-    given: Given
-    judges: Mapping[str, tuple[nn.Module | None, str | None]]
-    sets: Sets | None
-
-    def shard(self, part: tuple[int, int]) -> tuple[Cell, ...]:
-        """The i-th of n parts, (i, n), i from 1 on. Raises ValueError for a part that there is not."""
-        i, n = part
-        if not 1 <= i <= n:
-            raise ValueError(f"a shard must be i/n, with i from 1 to n, got {i}/{n}")
-        return self.cells[i - 1 :: n]
-
-
-def plan(
-    design: Design,
-    *,
-    parts: Mapping[str, Pipeline | nn.Module] | None = None,
-    data: str | Path | Sets | None = None,
-    judge: str | nn.Module | None = None,
-    device: torch.device | str = "cpu",
-) -> Plan:
-    """Everything that can be known before any work. Raises ValueError naming the setting that does not fit."""
-    sets = _sets(data)
-    given = Given(dict(parts or {}), None if sets is None else sets[0], device)
-    names = dict.fromkeys(str(one["model"]) for one in design.settings())
-    judges = {name: judge_of(name, judge) for name in names}
-    for network, _ in judges.values():
-        if network is not None:
-            network.to(device)
-    found = cells(design, given, {name: network for name, (network, _) in judges.items()})
-    return Plan(design, tuple(found), given, judges, sets)
 
 
 def run(
@@ -72,6 +30,7 @@ def run(
     judge: str | nn.Module | None = None,
     measure: Measure | None = None,
     shard: tuple[int, int] = (1, 1),
+    only: Sequence[str] = (),
     retry: bool = False,
     device: torch.device | str = "cpu",
     progress: bool = True,
@@ -83,6 +42,7 @@ def run(
     judge     a network with `features`, its file, or the bundle whose judge is meant; None: the model's own bundle's
     measure   in place of the judge: (samples, cell) -> name -> number, or the reason why there is none
     shard     (i, n): the i-th of n parts of the cells alone, from 1 on
+    only      the cells of these ids alone, instead of a shard
     retry     walk cells anew whose row has an error
 
     Each row is kept when its cell is done (`ppgn.ablation.results`), so that a run that was killed goes on where it
@@ -90,7 +50,21 @@ def run(
     an `out` of another design; KeyboardInterrupt for Ctrl-C, with the table of what there is written.
     """
     planned = plan(design, parts=parts, data=data, judge=judge, device=device)
-    own = planned.shard(shard)
+    return walk(planned, out, measure=measure, shard=shard, only=only, retry=retry, progress=progress)
+
+
+def walk(
+    planned: Plan,
+    out: str | Path,
+    *,
+    measure: Measure | None = None,
+    shard: tuple[int, int] = (1, 1),
+    only: Sequence[str] = (),
+    retry: bool = False,
+    progress: bool = True,
+) -> list[dict[str, Any]]:
+    """What `run` does with a design once it is planned."""
+    own = planned.chosen(only, shard)
     yards = {} if measure is not None else _yardsticks(planned)
     by = judged(yards) if measure is None else measure
     out = Path(out)
@@ -99,7 +73,8 @@ def run(
     try:
         for cell in tqdm(left, disable=None if progress else True, unit="cell"):
             if not results.is_done(out, cell.id, retry):  # another process may have been here
-                results.keep(out, walked(cell, planned.given, by, results.picture_path(out, cell.id)))
+                row = walked(cell, planned.given, by, out)
+                results.keep(out, {**row, **planned.origin(cell, measure is None)})
     finally:
         rows = _joined(out, yards)
     return rows
@@ -111,20 +86,16 @@ def _joined(out: Path, yards: Mapping[str, Yardstick]) -> list[dict[str, Any]]:
     written: list[dict[str, Any]] = []
     while (rows := results.read(out)) != written:
         results.join(out, rows, _table(rows, yards))
+        page.write(out / results.PAGE, out)
         written = rows
     return rows
 
 
-def _sets(source: str | Path | Sets | None) -> Sets | None:
-    if source is None or isinstance(source, tuple):
-        return source
-    return image_sets.load(str(source), "train"), image_sets.load(str(source), "test")
-
-
 def _yardsticks(planned: Plan) -> dict[str, Yardstick]:
-    n, seeds = planned.design.n, planned.design.seeds
+    design = planned.design
     return {
-        name: yardstick(network, bundle, planned.sets, n, seeds) for name, (network, bundle) in planned.judges.items()
+        name: yardstick(network, bundle, planned.sets, design.n, design.seeds, design.labels)
+        for name, (network, bundle) in planned.judges.items()
     }
 
 
@@ -140,12 +111,19 @@ def _header(planned: Plan, yards: Mapping[str, Yardstick], measure: Measure | No
         "blocks": {str(i): records.describe(block) for i, block in enumerate(design.blocks, 1)},
     }
     names = "".join(sorted(cell.id for cell in planned.cells))
+    beside = {
+        "about": design.about,
+        "floors": {name: yard.floors for name, yard in yards.items()},
+        "said": {name: yard.said for name, yard in yards.items()},
+        "names": dict(NAMES),
+    }
     return {
         "design": told,
         "measure": None if measure is None else records.describe(measure),
         "judged": {name: yard.described for name, yard in yards.items()},
         "cells": len(planned.cells),
         "networks": hashlib.sha256(names.encode()).hexdigest()[:16],
+        results.TOLD: beside,
     }
 
 

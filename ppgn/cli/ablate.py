@@ -52,6 +52,12 @@ def ablate_command(
         str | None, typer.Option(help="bundle whose judge is taken, or a file of `ppgn train classifier`; the model's")
     ] = None,
     shard: Annotated[str, typer.Option(help="i/n: the i-th of n parts of the cells alone")] = "1/1",
+    cell: Annotated[list[str] | None, typer.Option(help="the cell of that id alone; may be repeated")] = None,
+    report: Annotated[
+        list[Path] | None,
+        typer.Option(help="make the page, --out, of this folder of results; may be repeated, for shards"),
+    ] = None,
+    megabytes: Annotated[float, typer.Option(min=0.2, help="of the page that --report makes, at the most")] = 20,
     retry: Annotated[bool, typer.Option("--retry", help="walk cells anew that failed")] = False,
     show: Annotated[bool, typer.Option("--list", help="list the ready designs and the axes")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="list the cells, and walk none")] = False,
@@ -62,18 +68,29 @@ def ablate_command(
     if show:
         typer.echo(_listed())
         return
-    asked, part = _design(design, varied), _shard(shard)
+    if report:
+        typer.echo(ablation.page.write(out or Path("report.html"), *report, limit=int(1e6 * megabytes)))
+        return
+    asked, part, only = _design(design, varied), _shard(shard), cell or []
     place: Any = training.join(device)
-    if dry_run:
-        planned = ablation.plan(asked, data=data, judge=judge, device=place)
-        lines = [f"{cell.id} seed={cell.seed} {ablation.told(cell.settings)}" for cell in planned.shard(part)]
+    if out is None and not dry_run:
+        raise ValueError("--out is needed: a folder for the results")
+    planned = ablation.plan(asked, data=data, judge=judge, device=place)
+    chosen = planned.chosen(only, part)
+    if out is None or dry_run:
+        lines = [f"{one.id} seed={one.seed} {ablation.told(one.settings)}" for one in chosen]
         typer.echo("\n".join([*lines, f"{len(lines)} cells of {asked.n} chains a class"]))
         return
-    if out is None:
-        raise ValueError("--out is needed: a folder for the results")
-    rows = ablation.run(asked, out, data=data, judge=judge, shard=part, retry=retry, device=place, progress=progress)
+    own = tuple(one.id for one in chosen[training.index() :: training.count()])  # of several that a launcher started
+    rows = ablation.walk(planned, out, only=own, retry=retry, progress=progress and training.is_main()) if own else []
+    if {one.id for one in chosen} <= {row["id"] for row in rows}:  # the last of them speaks
+        _tell(rows, out)
+
+
+def _tell(rows: list[dict[str, Any]], out: Path) -> None:
+    """Show the table. Raises RuntimeError if cells have failed."""
     typer.echo((out / "table.md").read_text())
-    typer.echo(f"{len(rows)} cells in {out / 'results.jsonl'}, their images in {out / 'pictures'}")
+    typer.echo(f"{len(rows)} cells in {out / 'results.jsonl'}; with their images in {out / 'report.html'}")
     failed = [row for row in rows if row["error"] is not None]
     if failed:
         raise RuntimeError(

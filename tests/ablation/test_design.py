@@ -162,5 +162,5 @@ def test_files_that_are_no_design(tmp_path, content, message):
 
 
 def test_no_such_design():
-    with pytest.raises(FileNotFoundError, match=r"a \.toml file or one of classifiers, epsilons.*, got epsilon"):
+    with pytest.raises(FileNotFoundError, match=r"a \.toml file or one of annealed, classifiers, epsilons.*, got epsilon"):
         read("epsilon")

@@ -1,6 +1,10 @@
 from __future__ import annotations
 
 import json
+import os
+import shlex
+import subprocess
+import sys
 
 import pytest
 
@@ -18,10 +22,24 @@ def test_a_table_with_its_rows_and_pictures(ablate, tmp_path):
     out = tmp_path / "out"
     status, said, _ = ablate(*SMALL, "--out", out)
     assert status == 0
-    assert said.startswith("| eps_noise | runs | judge | distance |")
+    assert said.startswith("| eps_noise | runs | judge | guide |")
     assert "2 cells in" in said
     assert len((out / "results.jsonl").read_text().splitlines()) == len(list((out / "pictures").iterdir())) == 2
     assert json.loads((out / "design.json").read_text())["design"]["labels"] == [7]
+
+
+def test_a_page_of_a_run_and_of_its_shards(ablate, tmp_path):
+    for i in (1, 2):
+        ablate(*SMALL, "--shard", f"{i}/2", "--out", tmp_path / f"{i}")
+    ablate(*SMALL, "--out", tmp_path / "whole")
+    folders = ["--report", tmp_path / "1", "--report", tmp_path / "2"]
+    status, said, _ = ablate(*folders, "--out", tmp_path / "both.html")
+    assert (status, said.strip()) == (0, str(tmp_path / "both.html"))
+    both, whole = ((tmp_path / name).read_text() for name in ("both.html", "whole/report.html"))
+    for row in ablation.read_rows(tmp_path / "whole"):
+        assert row["id"] in both
+        assert row["id"] in whole
+    assert ablate("--report", tmp_path, "--out", tmp_path / "none.html")[0] == 1
 
 
 def test_cells_are_listed_and_none_walked(ablate):
@@ -48,6 +66,35 @@ def test_ready_designs_and_axes_are_listed(ablate):
         assert f"\n  {name} " in said
 
 
+def test_a_row_tells_the_command_that_makes_it_again(ablate, tmp_path):
+    ablate(*SMALL[:4], "--n", 1, "--steps", 2, "--seeds", 2, "--label", 7, "--label", 3, "--out", tmp_path / "out")
+    rows = ablation.read_rows(tmp_path / "out")
+    for row in rows[:2]:
+        arguments = shlex.split(row["command"])
+        assert arguments[:2] == ["ppgn", "ablate"]
+        assert arguments[-1] == f"--out={row['id']}"
+        assert ablate(*arguments[2:-1], "--out", tmp_path / row["id"])[0] == 0
+        (again,) = ablation.read_rows(tmp_path / row["id"])
+        assert {**again, "seconds": 0, "command": ""} == {**row, "seconds": 0, "command": ""}
+    status, _, error = ablate(*SMALL, "--cell", rows[0]["id"], "--dry-run")
+    assert status == 1
+    assert f"cell must be one of the design's 2, got {rows[0]['id']}: ids tell" in error
+
+
+def test_several_processes_share_the_cells(tmp_path):
+    """As torchrun starts them; the last one to finish shows the whole table."""
+    small = ["--axis", "variant=ppgn-h", "--axis", "eps_noise=0,1,2", "--n", 1, "--steps", 2, "--seeds", 1]
+    out = subprocess.run(
+        [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "--", "ppgn",
+         "ablate", *map(str, small), "--label", "7", "--device", "cpu", "--out", str(tmp_path / "out")],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},
+    )  # fmt: skip
+    assert out.returncode == 0, out.stdout
+    assert "3 cells in" in out.stdout
+    assert len(ablation.read_rows(tmp_path / "out")) == 3
+
+
 def test_failed_cells_are_the_exit_code(ablate, tmp_path):
     arguments = ["--axis", "variant=ppgn-h", "--axis", "eps_prior=1e38", *SMALL[4:]]
     status, said, error = ablate(*arguments, "--out", tmp_path / "out")
@@ -60,13 +107,13 @@ def test_failed_cells_are_the_exit_code(ablate, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "a design is needed: a .toml file, one of classifiers, epsilons, section-3.5, training-noise, or --axis"),
+        ([], "a design is needed: a .toml file, one of annealed, classifiers, epsilons, section-3.5, training-noise, or --axis"),
         (["--axis", "gamma=1"], "--out is needed: a folder for the results"),
         (["--axis", "gamma"], "--axis must be NAME=VALUE,VALUE,..., got 'gamma'"),
         (["--axis", "gama=1"], "got 'gama'; did you mean gamma?"),
         (["--axis", "gamma=1", "--axis", "gamma=2"], "--axis must be given once an axis"),
         (["epsilons", "--points", 3], "points are of --axis alone; epsilons says its own"),
-        (["epsilon"], "a design must be a .toml file or one of classifiers"),
+        (["epsilon"], "a design must be a .toml file or one of annealed, classifiers"),
         (["--axis", "gamma=1", "--shard", "1"], "--shard must be i/n, as 1/2, got '1'"),
         (["--axis", "gamma=1", "--shard", "3/2", "--dry-run"], "a shard must be i/n, with i from 1 to n, got 3/2"),
         (["--axis", "gamma=1", "--model", "mnits", "--dry-run"], "model must be one of"),
