@@ -12,7 +12,7 @@ never the condition, and kept as they come: a run that was stopped goes on, seve
 
 from ppgn.ablation.axes import AXES, Axis, Range, Values, parsed
 from ppgn.ablation.cells import Cell, Measure, told
-from ppgn.ablation.design import Design, of_axes, read, ready
+from ppgn.ablation.design import Design, of_axes, read, ready, usual
 from ppgn.ablation.planning import Plan, plan
 from ppgn.ablation.points import Block
 from ppgn.ablation.results import read as read_rows
@@ -38,5 +38,6 @@ __all__ = [
     "run",
     "table",
     "told",
+    "usual",
     "walk",
 ]

@@ -24,10 +24,12 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
+from ppgn import pretrained
 from ppgn.ablation.axes import Range, Value, Values, checked
 from ppgn.ablation.points import Block, Kind
 
 READY = Path(__file__).parent / "designs"
+USUAL = ("epsilons", "annealed")
 
 
 @dataclass(frozen=True)
@@ -112,6 +114,21 @@ def read(source: str | Path) -> Design:
         return of_mapping(content)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
+
+
+def usual(model: str) -> Design:
+    """The ready design that a bundled model is walked by where none is told: of its epsilons, or of its annealed walk.
+
+    Raises ValueError for a model that fits none.
+
+    >>> usual("mnist") == read("epsilons")
+    True
+    """
+    variants = pretrained.describe(model)["variants"] if model in pretrained.names() else {}
+    for design in map(read, USUAL):
+        if design.fixed["variant"] in variants:
+            return design
+    raise ValueError(f"{model} needs a design: a .toml file, one of {', '.join(ready())}, or --axis NAME=VALUE,...")
 
 
 def of_axes(

@@ -39,7 +39,8 @@ class Varied:
 def ablate_command(
     varied: Varied,
     design: Annotated[
-        str | None, typer.Argument(help=f"a .toml file, or one that is ready: {', '.join(ablation.ready())}")
+        str | None,
+        typer.Argument(help=f"a .toml file, or a ready one: {', '.join(ablation.ready())}; the model's usual"),
     ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="folder of results; gone on with if of this design")
@@ -105,14 +106,13 @@ def _design(source: str | None, varied: Varied) -> ablation.Design:
         raise ValueError(f"--axis must be given once an axis, got {' '.join(given)}")
     drawn = {"kind": varied.kind, "points": varied.points, "seed": varied.design_seed}
     told = {name: value for name, value in drawn.items() if value is not None}
-    if source is None:
-        if not axes:
-            ready = ", ".join(ablation.ready())
-            raise ValueError(f"a design is needed: a .toml file, one of {ready}, or --axis NAME=VALUE,...")
+    if source is None and axes:
         block: Any = {"axes": axes, **told}
         found = ablation.Design((ablation.Block(**block),))
     elif told:
-        raise ValueError(f"{', '.join(told)} are of --axis alone; {source} says its own")
+        raise ValueError(f"{', '.join(told)} are of --axis alone; {source or 'the usual design'} says its own")
+    elif source is None:
+        found = ablation.usual(varied.model or "mnist")
     else:
         found = ablation.read(source).with_axes(axes)
     if varied.model is not None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import pytest
 
@@ -162,5 +163,13 @@ def test_files_that_are_no_design(tmp_path, content, message):
 
 
 def test_no_such_design():
-    with pytest.raises(FileNotFoundError, match=r"a \.toml file or one of annealed, classifiers, epsilons.*, got epsilon"):
+    with pytest.raises(FileNotFoundError, match=r"one of annealed, classifiers, epsilons.*, got epsilon"):
         read("epsilon")
+
+
+def test_the_benchmark_s_design_of_denoisers_is_one():
+    found = read(Path(__file__).parents[2] / "benchmarks" / "denoisers.toml")
+    assert len(found.settings()) == 11
+    calibrated = [one for one in found.settings() if one.get("mode") == "calibrated"]
+    assert all(one["step_size"] == pytest.approx(one["denoiser_noise"] ** 2 / 2, rel=5e-3) for one in calibrated)
+    assert len(calibrated) == 5

@@ -50,6 +50,12 @@ def test_cells_are_listed_and_none_walked(ablate):
     assert [first[0], second[0]] == whole.splitlines()[:2]
 
 
+def test_a_model_has_a_usual_design(ablate):
+    small = ["--dry-run", "--n", 1, "--seeds", 1]
+    assert ablate("--model", "mnist", *small)[1] == ablate("epsilons", *small)[1]
+    assert ablate("--model", "fashion", *small)[1] == ablate("annealed", "--model", "fashion", *small)[1]
+
+
 def test_a_file_and_axes_in_place_of_its_own(ablate, tmp_path):
     path = tmp_path / "mine.toml"
     path.write_text('n = 1\nseeds = 1\n[fixed]\nvariant = "ppgn-h"\n[axes]\neps_noise = [0, 1, 2]\n')
@@ -107,7 +113,9 @@ def test_failed_cells_are_the_exit_code(ablate, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "a design is needed: a .toml file, one of annealed, classifiers, epsilons, section-3.5, training-noise, or --axis"),
+        ([], "--out is needed: a folder for the results"),
+        (["--model", "mnist-gan"], "mnist-gan needs a design: a .toml file, one of annealed, classifiers, epsilons"),
+        (["--points", 3], "points are of --axis alone; the usual design says its own"),
         (["--axis", "gamma=1"], "--out is needed: a folder for the results"),
         (["--axis", "gamma"], "--axis must be NAME=VALUE,VALUE,..., got 'gamma'"),
         (["--axis", "gama=1"], "got 'gama'; did you mean gamma?"),
