@@ -37,6 +37,37 @@ MIDDLE = """(() => {
 })()"""
 
 
+# Each text with the colours that it is seen in: those of the nearest opaque element behind it.
+CONTRAST = """(() => {
+  const canvas = new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true });
+  const rgba = (colour) => { canvas.clearRect(0, 0, 1, 1); canvas.fillStyle = colour; canvas.fillRect(0, 0, 1, 1);
+    return [...canvas.getImageData(0, 0, 1, 1).data]; };
+  const light = (rgb) => rgb.slice(0, 3).map((v) => v / 255)
+    .map((v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4))
+    .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+  const behind = (element) => { for (let e = element; e; e = e.parentElement) {
+    const colour = rgba(getComputedStyle(e).backgroundColor); if (colour[3] === 255) return colour; }
+    return null; };
+  const worst = [];
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) {
+    const element = walker.currentNode.parentElement;
+    if (!walker.currentNode.data.trim() || ["SCRIPT", "NOSCRIPT", "OPTION"].includes(element.tagName)) continue;
+    if (!element.checkVisibility()) continue;
+    const style = getComputedStyle(element);
+    const ink = rgba(element instanceof SVGElement ? style.fill : style.color);
+    const [a, b] = [ink, behind(element)].map(light).sort((x, y) => x - y);
+    worst.push([(b + 0.05) / (a + 0.05), walker.currentNode.data.trim().slice(0, 40), element.tagName]);
+  }
+  return worst.sort((a, b) => a[0] - b[0]);
+})()"""
+
+# What reaches over the right edge, but for the table, which has a box of its own to scroll in.
+WIDE = """[...document.querySelectorAll("main *, dialog *")]
+  .filter((one) => !one.closest(".scroll, svg") && one.checkVisibility())
+  .filter((one) => one.getBoundingClientRect().right > innerWidth + 1).map((one) => one.outerHTML.slice(0, 90))"""
+
+
 def found() -> str | None:
     """Path of a browser, if there is one."""
     return next(filter(None, map(shutil.which, BROWSERS)), None)
@@ -74,6 +105,11 @@ class Browser:
         self.process.wait(20)
         os.close(self._in)
         os.close(self._out)
+
+    def forget(self) -> None:
+        """Nothing was complained of or asked for yet."""
+        self.errors.clear()
+        self.asked.clear()
 
     def call(self, method: str, **parameters: Any) -> dict[str, Any]:
         self._number += 1

@@ -4,6 +4,7 @@ import random
 from collections.abc import Callable
 from pathlib import Path
 
+import browser
 import numpy as np
 import pytest
 import torch
@@ -89,3 +90,13 @@ def small_digits(tmp_path_factory) -> str:
 @pytest.fixture(scope="session")
 def small_images(small_digits) -> data.ImageSet:
     return data.load(small_digits)
+
+
+@pytest.fixture(scope="session")
+def chromium(tmp_path_factory):
+    """A browser that shows pages; skips where there is none."""
+    if browser.found() is None:
+        pytest.skip("no Chromium is installed")
+    started = browser.Browser(tmp_path_factory.mktemp("profile"))
+    yield started
+    started.close()

@@ -6,7 +6,7 @@ import json
 
 import pytest
 from ablation_folder import epsilons, results_folder
-from browser import Browser, found
+from browser import CONTRAST, WIDE, found
 
 from ppgn.ablation import page
 
@@ -15,36 +15,6 @@ ROWS = "[...document.querySelectorAll('#means tbody tr')]"
 HEAD = "[...document.querySelectorAll('#means thead th')].find((head) => head.textContent === %s)"
 
 pytestmark = pytest.mark.skipif(found() is None, reason="no Chromium is installed")
-
-# Each text with the colours that it is seen in: those of the nearest opaque element behind it.
-CONTRAST = """(() => {
-  const canvas = new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true });
-  const rgba = (colour) => { canvas.clearRect(0, 0, 1, 1); canvas.fillStyle = colour; canvas.fillRect(0, 0, 1, 1);
-    return [...canvas.getImageData(0, 0, 1, 1).data]; };
-  const light = (rgb) => rgb.slice(0, 3).map((v) => v / 255)
-    .map((v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4))
-    .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
-  const behind = (element) => { for (let e = element; e; e = e.parentElement) {
-    const colour = rgba(getComputedStyle(e).backgroundColor); if (colour[3] === 255) return colour; }
-    return null; };
-  const worst = [];
-  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-  while (walker.nextNode()) {
-    const element = walker.currentNode.parentElement;
-    if (!walker.currentNode.data.trim() || ["SCRIPT", "NOSCRIPT", "OPTION"].includes(element.tagName)) continue;
-    if (!element.checkVisibility()) continue;
-    const style = getComputedStyle(element);
-    const ink = rgba(element instanceof SVGElement ? style.fill : style.color);
-    const [a, b] = [ink, behind(element)].map(light).sort((x, y) => x - y);
-    worst.push([(b + 0.05) / (a + 0.05), walker.currentNode.data.trim().slice(0, 40), element.tagName]);
-  }
-  return worst.sort((a, b) => a[0] - b[0]);
-})()"""
-
-# What reaches over the right edge, but for the table, which has a box of its own to scroll in.
-WIDE = """[...document.querySelectorAll("main *, dialog *")]
-  .filter((one) => !one.closest(".scroll, svg") && one.checkVisibility())
-  .filter((one) => one.getBoundingClientRect().right > innerWidth + 1).map((one) => one.outerHTML.slice(0, 90))"""
 
 # How many frames of the film are seen in 0.7 seconds.
 SEEN = """new Promise((done) => {
@@ -64,16 +34,10 @@ def made(tmp_path_factory):
     return page.write(folder / "report.html", folder), rows
 
 
-@pytest.fixture(scope="module")
-def chromium(tmp_path_factory):
-    browser = Browser(tmp_path_factory.mktemp("profile"))
-    yield browser
-    browser.close()
-
-
 @pytest.fixture
 def tab(chromium, made):
     """The browser with the report open; whatever a test does, nothing may be complained of or asked of a network."""
+    chromium.forget()
     chromium.look()
     chromium.open(made[0])
     yield chromium
