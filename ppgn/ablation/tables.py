@@ -141,7 +141,11 @@ def _notes(rows: Sequence[Row], axes: Sequence[str], said: str) -> list[str]:
     """Below the table: what the floors are, why figures are missing, which cells failed and what was warned of."""
     reasons = Counter(reason for row in rows for reason in _reasons(row.get("reasons", {})))
     reasons.update(f"warned: {text}" for row in rows for text in row.get("warnings", []))
-    failed = [f"- failed, {row['id']}: {row['error']}" for row in rows if row.get("error") is not None]
+    errors: dict[str, list[str]] = {}
+    for row in rows:
+        if row.get("error") is not None:
+            errors.setdefault(row["error"], []).append(row["id"])
+    failed = [f"- failed, {', '.join(ids)}: {error}" for error, ids in errors.items()]
     told = [f"- {reason} ({count} of {len(rows)} runs)" for reason, count in reasons.most_common(NOTES)]
     unset = any(row["settings"].get(name) is None for row in rows for name in axes)
     own = ["- a setting of - is what the model recommends"] if unset else []
