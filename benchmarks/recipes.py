@@ -70,6 +70,9 @@ ROLES |= {
     "discriminator": "log-odds of being real, of the GAN's last step",
     "vaegan": "G(z) and q(z | x), likeness measured in a discriminator's features",
 }
+NOISES = (0, 0.01, 0.05, 0.1, 0.25, 0.5)  # of the generators that `ppgn ablate training-noise` sweeps
+NOISY = {f"generator-{noise}": f"G of Joint PPGN-h, noise {noise}" for noise in NOISES}
+ROLES |= NOISY
 BESIDE = {"discriminator": "gan"}
 FIRST, SECOND = "0:30000", "30000:60000"
 A, B = "0:25000", "25000:50000"
@@ -83,6 +86,7 @@ DIGITS = {
     "dae": f"dae {ENCODER} --part {FIRST} --seed 0 --sigma 1.87",
     "ladder": f"dae {ENCODER} --part {FIRST} --seed 0 --sigma-min 0.1 --sigma-max 20 --steps 20000 --batch-size 512",
     "image-dae": f"dae --part {FIRST} --seed 0 --sigma 0.3 --steps 4000 --batch-size 128",
+    **{f"generator-{x}": f"joint {ENCODER} --part {FIRST} --seed 0 --noise {x} --steps 6000" for x in NOISES},
 }
 FASHION = {
     "encoder": f"classifier --part {FIRST} --seed 0 --steps 4000",
@@ -147,7 +151,7 @@ RECIPES = {
         _with_roles(DIGITS),
         (0.2, 0.5, 1.0, 2.0, 5.0, 10.0),
         half=False,
-        halved=("image-dae",),
+        halved=("image-dae", *NOISY),
     ),
     "fashion": Recipe("Fashion-MNIST", ("fashion_mnist.npz",), _with_roles(FASHION), (0.2, 0.5, 1.0, 2.0, 5.0, 10.0)),
     "cifar10": Recipe("CIFAR-10", ("cifar10_jpeg.npz",), _with_roles(CIFAR), (0.2, 0.5, 1.0, 2.0, 5.0, 10.0)),

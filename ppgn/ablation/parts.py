@@ -61,12 +61,11 @@ def network(name: str, model: str, given: Given) -> nn.Module:
     found = given.parts.get(name)
     if isinstance(found, nn.Module):
         return pretrained.frozen(found).to(given.device)
-    bundle, slash, own = name.partition("/")
-    if slash and bundle in pretrained.names() and not Path(name).is_file():
-        return pretrained.network(bundle, own).to(given.device)
-    if slash or Path(name).suffix or model not in pretrained.names():
+    bundle, slash, own = name.rpartition("/")
+    bundle = bundle if slash else model
+    if bundle not in pretrained.names() or Path(name).is_file() or own.endswith(".safetensors"):
         return models.load(Path(name)).to(given.device)
-    return pretrained.network(model, name).to(given.device)
+    return pretrained.network(bundle, own).to(given.device)
 
 
 def _require_calibrated(numbers: Mapping[str, Value]) -> None:

@@ -31,6 +31,11 @@ def test_noise_stands_in_the_name(tmp_path):
             built({**BASE, **settings}, Given())
 
 
+def test_networks_of_the_bundle_have_points_in_their_names():
+    found = built({**BASE, "generator": "generator-{noise}", "generator_noise": 0.01}, Given()).generator
+    assert files.fingerprint(found) == files.fingerprint(pretrained.network("mnist", "generator-0.01"))
+
+
 def test_networks_of_other_bundles_by_name():
     found = network("fashion/classifier", "mnist", Given())
     assert files.fingerprint(found) == files.fingerprint(pretrained.network("fashion", "classifier"))
