@@ -40,7 +40,7 @@ AXES: Mapping[str, Axis] = MappingProxyType({
     "generator": Axis("text", "own, a network of the bundle, or a file: G, as trained under another noise"),
     "denoiser": Axis("text", "own, a network of the bundle, or a file: R of a DAE prior; FILE@SIGMA tells its noise"),
     "generator_noise": Axis("number", "in place of {noise} in generator: what it was trained under", least=0),
-    "denoiser_noise": Axis("number", "in place of {noise} in denoiser", least=0),
+    "denoiser_noise": Axis("number", "in place of {noise} in denoiser, as dae-{noise}@{noise}", least=0),
     "classifier": Axis("text", "own, a network of the bundle, a file, torchvision/NAME or timm/NAME: the condition's"),
     "objective": Axis("text", "of the class: what its gradient is", among=get_args(Objective)),
     "sampler": Axis("text", "own, or by name, which needs a prior with a density", among=("own", *named.NAMES)),

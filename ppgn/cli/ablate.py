@@ -84,7 +84,7 @@ def ablate_command(
         return
     own = tuple(one.id for one in chosen[training.index() :: training.count()])  # of several that a launcher started
     rows = ablation.walk(planned, out, only=own, retry=retry, progress=progress and training.is_main()) if own else []
-    if {one.id for one in chosen} <= {row["id"] for row in rows}:  # the last of them speaks
+    if rows and {one.id for one in chosen} <= {row["id"] for row in rows}:  # the last of them speaks
         _tell(rows, out)
 
 

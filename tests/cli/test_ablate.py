@@ -28,6 +28,11 @@ def test_a_table_with_its_rows_and_pictures(ablate, tmp_path):
     assert json.loads((out / "design.json").read_text())["design"]["labels"] == [7]
 
 
+def test_a_shard_without_a_cell_has_nothing_to_say(ablate, tmp_path):
+    assert ablate(*SMALL, "--shard", "3/3", "--out", tmp_path / "out") == (0, "", "")
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_page_of_a_run_and_of_its_shards(ablate, tmp_path):
     for i in (1, 2):
         ablate(*SMALL, "--shard", f"{i}/2", "--out", tmp_path / f"{i}")
